@@ -1,0 +1,46 @@
+"""The hash chain: what each stream's head is made of, so that 32 bytes pin a whole case.
+
+core = SHA-256(0x03 ‖ ledger ‖ stream ‖ version ‖ type ‖ command ‖ meta ‖ SHA-256(data))
+head = SHA-256(0x02 ‖ previous head ‖ core)      the head before the first event:
+       SHA-256("casecore" ‖ ledger ‖ stream)
+
+Numbers are eight bytes, big-endian; ids their sixteen; texts and meta are preceded by their
+length in four. Meta and data are the bytes that are stored. Data comes in by its hash alone,
+so a chain can still be checked when data had to be destroyed.
+"""
+
+from hashlib import sha256
+from uuid import UUID
+
+
+def first_head(ledger: str, stream_id: UUID) -> bytes:
+    return sha256(b"casecore" + sized(ledger.encode()) + stream_id.bytes).digest()
+
+
+def next_head(head: bytes, core: bytes) -> bytes:
+    return sha256(b"\x02" + head + core).digest()
+
+
+def core_hash(
+    ledger: str,
+    stream_id: UUID,
+    version: int,
+    type_: str,
+    command_id: UUID,
+    meta: bytes,
+    data_hash: bytes,
+) -> bytes:
+    return sha256(
+        b"\x03"
+        + sized(ledger.encode())
+        + stream_id.bytes
+        + version.to_bytes(8, "big")
+        + sized(type_.encode())
+        + command_id.bytes
+        + sized(meta)
+        + data_hash
+    ).digest()
+
+
+def sized(value: bytes) -> bytes:
+    return len(value).to_bytes(4, "big") + value

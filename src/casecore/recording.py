@@ -1,0 +1,87 @@
+"""The envelope an event is kept in, and its passage to and from bytes."""
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, get_args
+from uuid import UUID
+
+import msgspec
+
+from casecore.actors import Actor
+from casecore.case.events import CaseEvent
+from casecore.goodwill.events import GoodwillPolicyEvent
+from casecore.integrity import core_hash, next_head
+from casecore.ledger import Row, Sealed
+from casecore.solutions.events import SolutionEvent
+
+AnyEvent = CaseEvent | SolutionEvent | GoodwillPolicyEvent
+
+EVENTS: dict[str, type[Any]] = {event.__name__: event for event in get_args(AnyEvent)}
+
+
+class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who, when and why: stored beside the event, and covered by its hash as stored."""
+
+    event_id: UUID
+    occurred_at: datetime
+    actor: Actor
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    ledger: str
+    position: int
+    stream_id: UUID
+    version: int
+    event_id: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: Actor
+    command_id: UUID
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    head: bytes
+    event: Any
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_meta = msgspec.json.Decoder(Meta).decode
+_decode_data = {name: msgspec.json.Decoder(event).decode for name, event in EVENTS.items()}
+
+
+def seal(
+    ledger: str,
+    stream_id: UUID,
+    version: int,
+    head: bytes,
+    command_id: UUID,
+    meta: Meta,
+    event: AnyEvent,
+) -> Sealed:
+    """Put an event into its envelope, after the head before it."""
+    name = type(event).__name__
+    data, meta_bytes = _encode(event), _encode(meta)
+    _decode_data[name](data)  # What could not be read back must never be written.
+    data_hash = sha256(data).digest()
+    core = core_hash(ledger, stream_id, version, name, command_id, meta_bytes, data_hash)
+    return Sealed(name, meta_bytes, data, data_hash, next_head(head, core))
+
+
+def from_row(ledger: str, row: Row) -> Recorded:
+    meta = _decode_meta(row.meta)
+    return Recorded(
+        ledger=ledger,
+        position=row.position,
+        stream_id=row.stream_id,
+        version=row.version,
+        event_id=meta.event_id,
+        occurred_at=meta.occurred_at,
+        recorded_at=row.recorded_at,
+        actor=meta.actor,
+        command_id=row.command_id,
+        correlation_id=meta.correlation_id,
+        causation_id=meta.causation_id,
+        head=row.head,
+        event=_decode_data[row.type](row.data),
+    )
