@@ -6,7 +6,9 @@ from typing import Any
 class CaseError(Exception):
     """A failure with a code for programs, a sentence for people, and the field it is about."""
 
-    def __init__(self, code: str, message: str, *, field: str | None = None, **context: Any) -> None:
+    def __init__(
+        self, code: str, message: str, *, field: str | None = None, **context: Any
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.field = field

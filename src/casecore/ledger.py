@@ -44,7 +44,7 @@ class Appended(NamedTuple):
     """Of the stream the command was about, once it had been carried out."""
     position: int
     """Of the last event written, or the ledger's head when the command changed nothing."""
-    count: int
+    written: int
     """How many events it wrote: they hold the positions up to and including `position`."""
     recorded_at: datetime
     duplicate: bool

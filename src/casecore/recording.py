@@ -42,7 +42,7 @@ class Recorded(msgspec.Struct, frozen=True):
     correlation_id: UUID | None
     causation_id: UUID | None
     head: bytes
-    event: Any
+    event: AnyEvent
 
 
 _encode = msgspec.json.Encoder().encode
@@ -83,5 +83,11 @@ def from_row(ledger: str, row: Row) -> Recorded:
         correlation_id=meta.correlation_id,
         causation_id=meta.causation_id,
         head=row.head,
-        event=_decode_data[row.type](row.data),
+        event=event_of(row),
     )
+
+
+def event_of(row: Row) -> AnyEvent:
+    """The event alone, for whoever needs nothing of its envelope."""
+    event: AnyEvent = _decode_data[row.type](row.data)
+    return event

@@ -10,7 +10,7 @@ from casecore.money import Money
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """What a role may offer alone. Currencies that `amounts` does not name are not theirs to give."""
+    """What a role may offer alone: nothing in a currency that `amounts` does not name."""
 
     role: Role
     percent_bp: int

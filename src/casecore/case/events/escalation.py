@@ -16,6 +16,8 @@ class ComplaintEscalated(Event, frozen=True):
     tier: int
     reason: str
     requested_by: RequestedBy
+    asked_by: str
+    """The id of whoever recorded it, who may not also accept it."""
     trigger: HardTrigger | None = None
     alternatives_tried: tuple[str, ...] = ()
     to_team: str | None = None

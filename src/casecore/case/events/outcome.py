@@ -1,5 +1,6 @@
 """Outcome: resolved, closed, reopened, or found to be no complaint after all."""
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -43,6 +44,7 @@ class ComplaintResolved(Event, frozen=True):
 
 
 class CaseClosed(Event, frozen=True):
+    closed_at: datetime
     reason: str | None = None
 
     def told(self) -> str:

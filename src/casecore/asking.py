@@ -1,0 +1,92 @@
+"""What every command is: its body, who may send it, and the rule that answers it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from casecore.actors import Actor, Role
+from casecore.errors import Forbidden
+from casecore.facts import Event
+
+LEADS = frozenset({Role.SUPERVISOR, Role.ADMIN, Role.SYSTEM})
+DESK = LEADS | {Role.AGENT}
+FRONT = DESK | {Role.SERVICE}
+"""Everyone who works on cases, and the services that bring complaints and messages in."""
+
+TEXT_MAX = 10_000
+LIST_MAX = 100
+
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+Short = Annotated[str, Meta(min_length=1, max_length=200)]
+Code = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[\w.:/@+-]+$")]
+"""A name from a list kept elsewhere: a queue, an agent, a cause, a message's id."""
+LocalId = Annotated[str, Meta(min_length=2, max_length=12, pattern=r"^[a-z]{1,2}[0-9]+$")]
+"""The id of something within its case, as it was answered: p1, s2, e1."""
+Instant = Annotated[datetime, Meta(tz=True)]
+Texts = Annotated[tuple[Text, ...], Meta(max_length=LIST_MAX)]
+LocalIds = Annotated[tuple[LocalId, ...], Meta(max_length=LIST_MAX)]
+
+
+class State(Protocol):
+    """What the rules of an aggregate read. It begins as `State(stream_id)`."""
+
+    def evolve(self, event: Any) -> Self: ...
+
+
+S = TypeVar("S", bound=State)
+
+
+class Both(NamedTuple):
+    """What a command decides for two aggregates at once: its own, and the one beside it."""
+
+    here: Sequence[Event]
+    there: Sequence[Event]
+
+
+class Beside(NamedTuple):
+    """Another aggregate that a command must see, or write to in the same append."""
+
+    of: type[Any]
+    stream_id: UUID
+
+
+class Ask(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag=True,
+    tag_field="type",
+):
+    """A request, in the imperative: the body of its HTTP call, and the rule that answers it.
+
+    A subclass has `decide(state, by, at)`, or `decide(state, by, at, other)` when `beside`
+    names another aggregate, and answers with events, none when what is asked is so already,
+    or raises what speaks against it.
+    """
+
+    WHO: ClassVar[frozenset[Role]] = DESK
+    BEGINS: ClassVar[bool] = False
+    """Whether it begins a stream."""
+
+    occurred_at: Instant | None = None
+    """When it happened, if that was earlier than now."""
+
+    def permit(self, state: Any, by: Actor) -> None:
+        """Refuse whoever may not ask this, whatever the rules would say."""
+        if by.role not in self.WHO:
+            allowed = ", ".join(sorted(self.WHO - {Role.SYSTEM}))
+            raise Forbidden(
+                "role-forbidden",
+                f"{type(self).__name__} is for {allowed}; this key's role is {by.role}",
+            )
+
+    if TYPE_CHECKING:
+        decide: Any  # One signature or the other; each subclass gives its own in full.
+
+    def beside(self, state: Any) -> Beside | None:
+        return None

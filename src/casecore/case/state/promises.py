@@ -1,0 +1,54 @@
+"""The promises that run, and how the others ended."""
+
+from datetime import datetime
+from typing import Literal, Self, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from casecore.case.events.promises import (
+    PromiseBroken,
+    PromiseKept,
+    PromiseKind,
+    PromiseMade,
+    PromiseReleased,
+    PromiseRenegotiated,
+)
+
+PromiseStatus = Literal["running", "kept", "broken", "released"]
+
+
+class Promise(msgspec.Struct, frozen=True):
+    kind: PromiseKind
+    due_at: datetime
+    status: PromiseStatus = "running"
+
+
+class Promises(msgspec.Struct, frozen=True):
+    all: dict[str, Promise] = {}
+
+    @property
+    def running(self) -> dict[str, Promise]:
+        return {id: promise for id, promise in self.all.items() if promise.status == "running"}
+
+    def evolve(
+        self,
+        event: PromiseMade | PromiseKept | PromiseBroken | PromiseRenegotiated | PromiseReleased,
+    ) -> Self:
+        match event:
+            case PromiseMade():
+                promise = Promise(kind=event.kind, due_at=event.due_at)
+                return replace(self, all=self.all | {event.promise_id: promise})
+            case PromiseKept():
+                return self.having(event.promise_id, status="kept")
+            case PromiseBroken():
+                return self.having(event.promise_id, status="broken")
+            case PromiseRenegotiated():
+                return self.having(event.promise_id, due_at=event.due_at)
+            case PromiseReleased():
+                return self.having(event.promise_id, status="released")
+            case _:
+                assert_never(event)
+
+    def having(self, promise_id: str, **changes: object) -> Self:
+        return replace(self, all=self.all | {promise_id: replace(self.all[promise_id], **changes)})
