@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from casecore.actors import Actor, Role
 from casecore.errors import Forbidden
-from casecore.facts import Event
 
 LEADS = frozenset({Role.SUPERVISOR, Role.ADMIN, Role.SYSTEM})
 DESK = LEADS | {Role.AGENT}
@@ -32,7 +31,9 @@ LocalIds = Annotated[tuple[LocalId, ...], Meta(max_length=LIST_MAX)]
 
 
 class State(Protocol):
-    """What the rules of an aggregate read. It begins as `State(stream_id)`."""
+    """What the rules of an aggregate read."""
+
+    def __init__(self, id: UUID) -> None: ...
 
     def evolve(self, event: Any) -> Self: ...
 
@@ -43,8 +44,8 @@ S = TypeVar("S", bound=State)
 class Both(NamedTuple):
     """What a command decides for two aggregates at once: its own, and the one beside it."""
 
-    here: Sequence[Event]
-    there: Sequence[Event]
+    here: Sequence[Any]
+    there: Sequence[Any]
 
 
 class Beside(NamedTuple):

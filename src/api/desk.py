@@ -1,0 +1,68 @@
+"""Where everything is put together: the ledgers that one process serves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from casecore.appender import Appender
+from casecore.core import Core
+from casecore.database import Pool, connect, ledger_id, migrate
+from casecore.following import Feed
+from casecore.recorder import Recorder
+from projections import PROJECTIONS
+
+
+class Desk:
+    """One ledger: what writes it, the rules over it, and what follows it."""
+
+    def __init__(self, pool: Pool, id: int, ledger: str) -> None:
+        self.ledger = ledger
+        self.pool = pool
+        self.appender = Appender(pool, id)
+        self.recorder = Recorder(pool, id, ledger)
+        self.core = Core(self.recorder, self.appender)
+        self.feed = Feed(pool, self.recorder, PROJECTIONS)
+        self.appender.on_appended.append(self.feed.wake)
+        self.feed.on_rows.append(self.core.learn)
+
+    async def close(self) -> None:
+        await self.appender.close()
+        await self.feed.close()
+
+
+class Desks:
+    """Every ledger of one database, each opened when it is first asked for."""
+
+    def __init__(self, pool: Pool, *, following: bool) -> None:
+        self.pool = pool
+        self.following = following
+        self._desks: dict[str, Desk] = {}
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, following: bool = True) -> AsyncIterator[Self]:
+        """Migrate, connect, and on leaving drain and close. `following` keeps read models up."""
+        await migrate(url)
+        pool = await connect(url)
+        desks = cls(pool, following=following)
+        try:
+            yield desks
+        finally:
+            await desks.close()
+            await pool.close()
+
+    async def desk(self, ledger: str) -> Desk:
+        if ledger not in self._desks:
+            async with self._opening:
+                if ledger not in self._desks:
+                    desk = Desk(self.pool, await ledger_id(self.pool, ledger), ledger)
+                    if self.following:
+                        await desk.feed.start()
+                    self._desks[ledger] = desk
+        return self._desks[ledger]
+
+    async def close(self) -> None:
+        for desk in self._desks.values():
+            await desk.close()
