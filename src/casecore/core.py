@@ -19,7 +19,7 @@ from casecore.errors import CaseError, Conflict, Rejected, Stale
 from casecore.integrity import first_head
 from casecore.ledger import Appended, Request, Write
 from casecore.recorder import Recorder
-from casecore.recording import AnyEvent, Meta, event_of, seal
+from casecore.recording import AnyEvent, Meta, Recorded, event_of, seal
 
 ATTEMPTS_MAX = 8
 CACHE_MAX = 10_000
@@ -175,8 +175,14 @@ class Core:
             self._keep(stream_id, seen)
         return seen
 
+    def learn(self, news: Sequence[Recorded]) -> None:
+        """Forget what others have moved on."""
+        for recorded in news:
+            seen = self._known.get(recorded.stream_id)
+            if seen is not None and seen.version < recorded.version:
+                self.forget(recorded.stream_id)
+
     def forget(self, *stream_ids: UUID) -> None:
-        """Remember no more what others have changed."""
         for stream_id in stream_ids:
             self._known.pop(stream_id, None)
 
