@@ -383,8 +383,8 @@ def _initialise(folder: _Folder, software: Path, major: int) -> None:
         locale = ["--locale=C.UTF-8"]
     # Whoever can reach the socket may connect: only its user and root can enter its folder.
     first = [f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", *locale, "--no-sync"]
-    single = ["--single", "-c", "exit_on_error=on", SUPERUSER]
-    with _to_ourselves(new) as directory:
+    single = ["--single", "-c", "exit_on_error=on", "-c", "fsync=off", SUPERUSER]
+    with _to_ourselves(new) as directory:  # and synced once, when all is there
         _run(folder, directory, software / "initdb", first)
         _run(folder, directory, software / "postgres", single, f"CREATE DATABASE {DATABASE}\n")
         _run(folder, directory, software / "initdb", ["--sync-only"])
