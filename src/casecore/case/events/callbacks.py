@@ -27,6 +27,7 @@ class CallbackScheduled(Event, frozen=True):
 class CallbackAttempted(Event, frozen=True):
     callback_id: str
     outcome: AttemptOutcome
+    attempted_at: datetime | None = None
 
     def told(self) -> str:
         return f"tried callback {self.callback_id}: {self.outcome.replace('_', ' ')}"
@@ -37,6 +38,7 @@ class CustomerCalledBack(Event, frozen=True):
     all_concerns_settled: bool
     new_concern_ids: tuple[str, ...] = ()
     assurance_given: bool = False
+    called_at: datetime | None = None
 
     def told(self) -> str:
         settled = "all is settled" if self.all_concerns_settled else "not all is settled"

@@ -25,6 +25,7 @@ class ResponseSent(Event, frozen=True):
     message_ref: str | None = None
     interaction_id: str | None = None
     text: str | None = None
+    sent_at: datetime | None = None
 
     def told(self) -> str:
         return f"replied to the customer by {self.channel}"
@@ -36,6 +37,7 @@ class CustomerContacted(Event, frozen=True):
     channel: Channel
     message_ref: str | None = None
     text: str | None = None
+    contacted_at: datetime | None = None
 
     def told(self) -> str:
         return f"recorded that the customer got in touch by {self.channel}"
@@ -46,6 +48,7 @@ class ProgressUpdateSent(Event, frozen=True):
     text: str
     message_ref: str | None = None
     next_update_by: datetime | None = None
+    sent_at: datetime | None = None
 
     def told(self) -> str:
         return f"told the customer how things stand: {self.text}"

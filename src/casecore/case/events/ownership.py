@@ -76,6 +76,8 @@ class HandoverNoteWritten(Event, frozen=True):
     open_promise_ids: tuple[str, ...] = ()
     customer_heat: int | None = None
     next_step_by: datetime | None = None
+    written_by: str | None = None
+    """Who may not also rate it."""
 
     def told(self) -> str:
         return f"wrote handover note {self.note_id}: {self.situation}; next: {self.next_step}"

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from casecore.case.events.callbacks import (
+    AssuranceGiven,
     CallbackAbandoned,
     CallbackAttempted,
     CallbackPurpose,
@@ -21,12 +22,15 @@ CallbackStatus = Literal["scheduled", "completed", "abandoned"]
 
 class Callback(msgspec.Struct, frozen=True):
     purpose: CallbackPurpose
+    window_start: datetime
+    window_end: datetime
     attempts_max: int
-    attempts: int = 0
+    attempts: frozenset[CallbackAttempted] = frozenset()
     status: CallbackStatus = "scheduled"
 
 
 class FollowUp(msgspec.Struct, frozen=True):
+    with_team: str
     due_at: datetime
     protects_promise_id: str | None
     done: bool = False
@@ -35,6 +39,8 @@ class FollowUp(msgspec.Struct, frozen=True):
 class Callbacks(msgspec.Struct, frozen=True):
     all: dict[str, Callback] = {}
     follow_ups: dict[str, FollowUp] = {}
+    last_call: CustomerCalledBack | None = None
+    assurances: frozenset[AssuranceGiven] = frozenset()
 
     @property
     def scheduled(self) -> dict[str, Callback]:
@@ -46,22 +52,28 @@ class Callbacks(msgspec.Struct, frozen=True):
         | CallbackAttempted
         | CustomerCalledBack
         | CallbackAbandoned
+        | AssuranceGiven
         | FollowUpScheduled
         | FollowUpDone,
     ) -> Self:
         match event:
             case CallbackScheduled():
-                callback = Callback(purpose=event.purpose, attempts_max=event.attempts_max)
+                callback = Callback(
+                    event.purpose, event.window_start, event.window_end, event.attempts_max
+                )
                 return replace(self, all=self.all | {event.callback_id: callback})
             case CallbackAttempted():
-                attempts = self.all[event.callback_id].attempts + 1
+                attempts = self.all[event.callback_id].attempts | {event}
                 return self.having(event.callback_id, attempts=attempts)
             case CustomerCalledBack():
-                return self.having(event.callback_id, status="completed")
+                called = self.having(event.callback_id, status="completed")
+                return replace(called, last_call=event)
             case CallbackAbandoned():
                 return self.having(event.callback_id, status="abandoned")
+            case AssuranceGiven():
+                return replace(self, assurances=self.assurances | {event})
             case FollowUpScheduled():
-                follow_up = FollowUp(event.due_at, event.protects_promise_id)
+                follow_up = FollowUp(event.with_team, event.due_at, event.protects_promise_id)
                 return replace(self, follow_ups=self.follow_ups | {event.followup_id: follow_up})
             case FollowUpDone():
                 done = replace(self.follow_ups[event.followup_id], done=True)

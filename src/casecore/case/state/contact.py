@@ -1,6 +1,5 @@
 """Who is waited for, and when the customer was last in touch."""
 
-from datetime import datetime
 from typing import Self, assert_never
 
 import msgspec
@@ -19,14 +18,15 @@ from casecore.case.events.intake import CaseRegistered
 
 
 class Contact(msgspec.Struct, frozen=True):
-    waiting: dict[WaitingFor, datetime | None] = {}
-    """Whom the case waits for, and until when at most."""
+    waiting: dict[WaitingFor, WaitingStarted] = {}
+    """Whom the case waits for, and for what."""
     acknowledged: frozenset[str] = frozenset()
     """The modes, oral or written, in which an acknowledgement was sent."""
     contacts: int = 0
     """How often the customer has been in touch, the complaint itself included."""
     sent: frozenset[str] = frozenset()
     """The message_refs of what was sent or received already."""
+    exchanged: frozenset[ResponseSent | CustomerContacted | ProgressUpdateSent] = frozenset()
 
     def evolve(
         self,
@@ -44,12 +44,15 @@ class Contact(msgspec.Struct, frozen=True):
             case AcknowledgementSent():
                 return self.noting(event.message_ref, acknowledged=self.acknowledged | {event.mode})
             case ResponseSent() | ProgressUpdateSent():
-                return self.noting(event.message_ref)
+                return self.noting(event.message_ref, exchanged=self.exchanged | {event})
             case CustomerContacted():
-                return self.noting(event.message_ref, contacts=self.contacts + 1)
+                return self.noting(
+                    event.message_ref,
+                    contacts=self.contacts + 1,
+                    exchanged=self.exchanged | {event},
+                )
             case WaitingStarted():
-                waiting = self.waiting | {event.reason: event.expected_by}
-                return replace(self, waiting=waiting)
+                return replace(self, waiting=self.waiting | {event.reason: event})
             case WaitingEnded():
                 left = {reason: w for reason, w in self.waiting.items() if reason != event.reason}
                 return replace(self, waiting=left)

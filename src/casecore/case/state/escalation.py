@@ -23,13 +23,22 @@ class Escalated(msgspec.Struct, frozen=True):
     tier: int
     requested_by: RequestedBy
     asked_by: str
+    to_team: str | None = None
     status: EscalationStatus = "requested"
-    supervisor_spoke: bool = False
+    spoke: SupervisorSpoke | None = None
+    """What the supervisor last told the customer."""
 
 
 class Escalation(msgspec.Struct, frozen=True):
-    tier: int = 0
     all: dict[str, Escalated] = {}
+
+    @property
+    def tier(self) -> int:
+        """How high it has come: what was declined did not lift it."""
+        lifted = (
+            e.tier for e in self.all.values() if e.kind == "hierarchical" and e.status != "declined"
+        )
+        return max(lifted, default=0)
 
     @property
     def open(self) -> dict[str, Escalated]:
@@ -45,18 +54,16 @@ class Escalation(msgspec.Struct, frozen=True):
     ) -> Self:
         match event:
             case ComplaintEscalated():
-                escalated = Escalated(event.kind, event.tier, event.requested_by, event.asked_by)
-                return replace(
-                    self,
-                    tier=max(self.tier, event.tier),
-                    all=self.all | {event.escalation_id: escalated},
+                escalated = Escalated(
+                    event.kind, event.tier, event.requested_by, event.asked_by, event.to_team
                 )
+                return replace(self, all=self.all | {event.escalation_id: escalated})
             case EscalationAccepted():
                 return self.having(event.escalation_id, status="accepted")
             case EscalationDeclined():
                 return self.having(event.escalation_id, status="declined")
             case SupervisorSpoke():
-                return self.having(event.escalation_id, supervisor_spoke=True)
+                return self.having(event.escalation_id, spoke=event)
             case EscalationClosed():
                 return self.having(event.escalation_id, status="closed")
             case _:

@@ -20,8 +20,11 @@ PromiseStatus = Literal["running", "kept", "broken", "released"]
 
 class Promise(msgspec.Struct, frozen=True):
     kind: PromiseKind
+    text: str
     due_at: datetime
+    replaces: str | None = None
     status: PromiseStatus = "running"
+    broken: PromiseBroken | None = None
 
 
 class Promises(msgspec.Struct, frozen=True):
@@ -37,12 +40,12 @@ class Promises(msgspec.Struct, frozen=True):
     ) -> Self:
         match event:
             case PromiseMade():
-                promise = Promise(kind=event.kind, due_at=event.due_at)
+                promise = Promise(event.kind, event.text, event.due_at, event.replaces)
                 return replace(self, all=self.all | {event.promise_id: promise})
             case PromiseKept():
                 return self.having(event.promise_id, status="kept")
             case PromiseBroken():
-                return self.having(event.promise_id, status="broken")
+                return self.having(event.promise_id, status="broken", broken=event)
             case PromiseRenegotiated():
                 return self.having(event.promise_id, due_at=event.due_at)
             case PromiseReleased():
