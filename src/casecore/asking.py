@@ -87,7 +87,7 @@ class Ask(
             )
 
     if TYPE_CHECKING:
-        decide: Any  # One signature or the other; each subclass gives its own in full.
+        decide: ClassVar[Any]  # One signature or the other; each subclass gives its own in full.
 
     def beside(self, state: Any) -> Beside | None:
         return None

@@ -1,7 +1,9 @@
 """What the commands of every chapter have in common."""
 
-from collections.abc import Mapping, Sized
+from collections.abc import Collection, Mapping, Sized
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
+from zoneinfo import available_timezones
 
 from casecore.actors import Actor, Role
 from casecore.asking import Ask
@@ -13,6 +15,10 @@ UNCLOSED: frozenset[Stage] = OPEN | {"resolved"}
 """The stages in which the customer may still be waiting for something."""
 LASTING: frozenset[Stage] = UNCLOSED | {"closed"}
 """The stages in which what happens can still be recorded: all but those that ended (I-05)."""
+
+AHEAD_MAX = timedelta(days=3650)
+"""How far ahead anything may be due."""
+ZONES = frozenset(available_timezones())
 
 T = TypeVar("T")
 
@@ -29,8 +35,10 @@ class CaseAsk(Ask, frozen=True, kw_only=True):
             raise NotFound(
                 "case-not-found", "there is no such case here: check the id, or register it first"
             )
-        if by.role is not Role.AGENT:
-            return
+        if by.role is Role.AGENT:
+            self.permit_agent(state, by)
+
+    def permit_agent(self, state: Case, by: Actor) -> None:
         owner = state.ownership.owner
         if owner is not None and owner != by.id:
             raise Forbidden(
@@ -65,13 +73,53 @@ def refuse_unless(state: Case, stages: frozenset[Stage], command: Ask) -> None:
 
 def found(things: Mapping[str, T], id: str, field: str) -> T:
     """What the case has under the id that the command's `field` gives."""
-    if id in things:
-        return things[id]
+    refuse_unknown(things, id, field)
+    return things[id]
+
+
+def refuse_unknown(things: Collection[str], id: str | None, field: str) -> None:
+    """Refuse a mention of what the case does not have."""
+    if id is None or id in things:
+        return
     noun = told(field.removesuffix("_id"))
     there = f"it has {', '.join(things)}" if things else "it has none"
     raise NotFound(
         f"{noun.replace(' ', '-')}-not-found", f"the case has no {noun} {id}: {there}", field=field
     )
+
+
+def refuse_disclosure(state: Case) -> None:
+    """Refuse to tell a representative of the matter before their authority is on record."""
+    if state.intake.speaks_for_another and not state.intake.authority_recorded:
+        raise Rejected(
+            "authority-required",
+            "who complains speaks for someone else: record their authority to do so first",
+            invariant="I-03",
+        )
+
+
+def refuse_unknown_zone(zone: str | None, field: str) -> None:
+    if zone is not None and zone not in ZONES:
+        raise Rejected(
+            "unknown-zone", f"{zone} is no time zone; give a name like Europe/London", field=field
+        )
+
+
+def ahead(instant: datetime, at: datetime, field: str, **context: str) -> datetime:
+    """The instant in UTC, refused unless it is still to come, and within reason."""
+    if not at < instant <= at + AHEAD_MAX:
+        raise Rejected(
+            "not-ahead",
+            f"{field} must be later than {minute(at)} and within {AHEAD_MAX.days} days of it",
+            field=field,
+            **context,
+        )
+    return instant.astimezone(UTC)
+
+
+def minute(instant: datetime) -> str:
+    """The instant as sentences say it."""
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def next_id(prefix: str, things: Sized) -> str:
