@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sized
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from zoneinfo import available_timezones
+
+from msgspec import Meta
 
 from casecore.actors import Actor, Role
 from casecore.asking import Ask
@@ -19,6 +21,8 @@ LASTING: frozenset[Stage] = UNCLOSED | {"closed"}
 AHEAD_MAX = timedelta(days=3650)
 """How far ahead anything may be due."""
 ZONES = frozenset(available_timezones())
+
+Heat = Annotated[int, Meta(ge=0, le=4)]
 
 T = TypeVar("T")
 
@@ -71,6 +75,21 @@ def refuse_unless(state: Case, stages: frozenset[Stage], command: Ask) -> None:
     )
 
 
+def refuse_unanswerable(state: Case) -> None:
+    """Refuse to answer a complaint that nobody assessed and nobody stands for (I-04).
+
+    Triage comes first, save at first contact, where the owner may settle the matter at once.
+    That it is still the same conversation cannot be told from the record, as not every call is
+    logged as one; that somebody is accountable can, and is what is asked for.
+    """
+    if state.triage.assessment is None and state.ownership.owner is None:
+        raise Rejected(
+            "triage-required",
+            "nobody has assessed the case or owns it: triage it, or assign it to who answers it",
+            invariant="I-04",
+        )
+
+
 def found(things: Mapping[str, T], id: str, field: str) -> T:
     """What the case has under the id that the command's `field` gives."""
     refuse_unknown(things, id, field)
@@ -81,7 +100,7 @@ def refuse_unknown(things: Collection[str], id: str | None, field: str) -> None:
     """Refuse a mention of what the case does not have."""
     if id is None or id in things:
         return
-    noun = told(field.removesuffix("_id"))
+    noun = told(field.removesuffix("s").removesuffix("_id"))
     there = f"it has {', '.join(things)}" if things else "it has none"
     raise NotFound(
         f"{noun.replace(' ', '-')}-not-found", f"the case has no {noun} {id}: {there}", field=field

@@ -27,6 +27,7 @@ from casecore.case.decisions.base import (
     LASTING,
     UNCLOSED,
     CaseAsk,
+    Heat,
     found,
     minute,
     next_id,
@@ -77,7 +78,6 @@ JURISDICTIONS_MAX = 20
 DAY_SECONDS = 86_400
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-Heat = Annotated[int, Meta(ge=0, le=4)]
 Seconds = Annotated[int, Meta(ge=0, le=DAY_SECONDS)]
 Language = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 SomeTexts = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=LIST_MAX)]
@@ -208,7 +208,7 @@ class StartInteraction(CaseAsk, frozen=True, kw_only=True):
 
     def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
         refuse_unless(state, LASTING, self)
-        channel = self.channel or channel_of(state)
+        channel = self.channel or state.intake.answer_by
         interactions = state.intake.interactions
         if any(
             not i.ended and (i.channel, i.direction) == (channel, self.direction)
@@ -351,7 +351,7 @@ class AcknowledgeComplaint(CaseAsk, frozen=True, kw_only=True):
                 "fault is admitted in an apology: set apology, too",
                 field="apology",
             )
-        channel = self.channel or channel_of(state)
+        channel = self.channel or state.intake.answer_by
         said: list[CaseEvent] = [ComplaintAcknowledged(channel, self.interaction_id)]
         if self.apology:
             said.append(ApologyGiven(channel, liability_admitted=self.liability_admitted))
@@ -370,7 +370,9 @@ class Apologise(CaseAsk, frozen=True, kw_only=True):
     def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
         refuse_unless(state, LASTING, self)
         apology = ApologyGiven(
-            self.channel or channel_of(state), self.on_behalf_of_business, self.liability_admitted
+            self.channel or state.intake.answer_by,
+            self.on_behalf_of_business,
+            self.liability_admitted,
         )
         return unless_in(state.intake.said, apology)
 
@@ -533,11 +535,6 @@ def case_ref(case_id: UUID) -> str:
     random = case_id.int & (1 << 60) - 1
     letters = "".join(CROCKFORD[random >> shift & 31] for shift in range(55, -1, -5))
     return f"C-{letters[:4]}-{letters[4:8]}-{letters[8:]}"
-
-
-def channel_of(state: Case) -> Channel:
-    """The channel the complaint came in by, and is answered by unless another is named."""
-    return state.intake.channel or "other"
 
 
 def unless_in(known: Container[object], *events: CaseEvent) -> list[CaseEvent]:

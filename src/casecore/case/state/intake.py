@@ -74,6 +74,11 @@ class Intake(msgspec.Struct, frozen=True):
     concerns: dict[str, Concern] = {}
 
     @property
+    def answer_by(self) -> Channel:
+        """The channel to answer by, unless another is named: the one the complaint came by."""
+        return self.channel or "other"
+
+    @property
     def open_concerns(self) -> dict[str, Concern]:
         return {id: concern for id, concern in self.concerns.items() if not concern.settled}
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from casecore.case.events.promises import (
+    PromiseBasis,
     PromiseBroken,
     PromiseKept,
     PromiseKind,
@@ -22,6 +23,7 @@ class Promise(msgspec.Struct, frozen=True):
     kind: PromiseKind
     text: str
     due_at: datetime
+    basis: PromiseBasis = "elapsed"
     replaces: str | None = None
     status: PromiseStatus = "running"
     broken: PromiseBroken | None = None
@@ -34,13 +36,17 @@ class Promises(msgspec.Struct, frozen=True):
     def running(self) -> dict[str, Promise]:
         return {id: promise for id, promise in self.all.items() if promise.status == "running"}
 
+    def instead_of(self, promise_id: str) -> dict[str, Promise]:
+        """What was promised when that promise was broken."""
+        return {id: promise for id, promise in self.all.items() if promise.replaces == promise_id}
+
     def evolve(
         self,
         event: PromiseMade | PromiseKept | PromiseBroken | PromiseRenegotiated | PromiseReleased,
     ) -> Self:
         match event:
             case PromiseMade():
-                promise = Promise(event.kind, event.text, event.due_at, event.replaces)
+                promise = Promise(event.kind, event.text, event.due_at, event.basis, event.replaces)
                 return replace(self, all=self.all | {event.promise_id: promise})
             case PromiseKept():
                 return self.having(event.promise_id, status="kept")
