@@ -1,29 +1,34 @@
 """What can happen to the goodwill policy: drafted, and published in immutable versions."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from casecore.actors import Role
 from casecore.facts import Event
 from casecore.money import Money
+
+Amounts = Annotated[tuple[Money, ...], Meta(max_length=50)]
+"""One per currency."""
 
 
 class Limit(msgspec.Struct, frozen=True):
     """What a role may offer alone: nothing in a currency that `amounts` does not name."""
 
     role: Role
-    percent_bp: int
-    amounts: tuple[Money, ...] = ()
+    percent_bp: Annotated[int, Meta(ge=0, le=10_000)]
+    amounts: Amounts = ()
 
 
 class GoodwillTerms(msgspec.Struct, frozen=True):
     """The content of one version of the policy."""
 
-    limits: tuple[Limit, ...]
-    case_amounts: tuple[Money, ...] = ()
+    limits: Annotated[tuple[Limit, ...], Meta(min_length=1, max_length=10)]
+    case_amounts: Amounts = ()
     """The most one case may be given in all, per currency, whoever offers."""
-    offer_valid_days: int = 30
+    offer_valid_days: Annotated[int, Meta(ge=1, le=3650)] = 30
 
 
 class GoodwillPolicyDrafted(Event, frozen=True):

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from casecore.solutions.events import (
+    Applicability,
     SolutionDrafted,
     SolutionEndorsed,
     SolutionEvent,
@@ -23,21 +24,37 @@ class Solution(msgspec.Struct, frozen=True):
     id: UUID
     status: SolutionStatus = "unknown"
     version: int = 0
+    title: str = ""
     text: str = ""
-    endorsed_version: int | None = None
+    applies_to: Applicability = Applicability()
+    superseded_by: UUID | None = None
 
     def evolve(self, event: SolutionEvent) -> Self:
         match event:
             case SolutionDrafted():
-                return replace(self, status="draft", version=1, text=event.text)
+                return replace(
+                    self,
+                    status="draft",
+                    version=1,
+                    title=event.title,
+                    text=event.text,
+                    applies_to=event.applies_to,
+                )
             case SolutionRevised():
-                return replace(self, status="draft", version=event.version, text=event.text)
+                return replace(
+                    self,
+                    status="draft",
+                    version=event.version,
+                    title=event.title,
+                    text=event.text,
+                    applies_to=event.applies_to,
+                )
             case SolutionTrialled():
                 return replace(self, status="trial")
             case SolutionEndorsed():
-                return replace(self, status="endorsed", endorsed_version=event.version)
+                return replace(self, status="endorsed")
             case SolutionSuperseded():
-                return replace(self, status="superseded")
+                return replace(self, status="superseded", superseded_by=event.by_solution_id)
             case SolutionWithdrawn():
                 return replace(self, status="withdrawn")
             case _:

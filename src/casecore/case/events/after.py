@@ -26,7 +26,7 @@ class SatisfactionRecorded(Event, frozen=True):
     def told(self) -> str:
         answers = {"csat": self.csat, "felt heard": self.felt_heard, "effort": self.effort}
         given = ", ".join(f"{name} {n}" for name, n in answers.items() if n is not None)
-        return f"recorded the customer's rating: {given}"
+        return f"recorded the customer's rating: {given or 'in words only'}"
 
 
 class RetentionOutcomeRecorded(Event, frozen=True):

@@ -19,6 +19,7 @@ from casecore.case.events.goodwill import (
     GoodwillRefused,
     GoodwillReversed,
     GoodwillWithdrawn,
+    Purpose,
 )
 from casecore.money import Money
 
@@ -38,18 +39,57 @@ OfferStatus = Literal[
 class Offer(msgspec.Struct, frozen=True):
     kind: str
     """discount, or a kind of goodwill."""
-    amount: Money | None
-    percent_bp: int | None
-    cap: Money | None
+    purpose: Purpose
     expires_at: datetime
+    amount: Money | None = None
+    percent_bp: int | None = None
+    cap: Money | None = None
     status: OfferStatus = "offered"
     offered_by: str | None = None
     """Who asked for approval, and so may not give it."""
     required_role: Role | None = None
+    payment_ref: str | None = None
+
+    @classmethod
+    def of(cls, event: DiscountOffered | GoodwillOffered) -> Self:
+        if isinstance(event, GoodwillOffered):
+            return cls(event.kind, event.purpose, event.expires_at, amount=event.amount)
+        return cls(
+            kind="discount",
+            purpose=event.purpose,
+            expires_at=event.expires_at,
+            amount=event.amount,
+            percent_bp=event.percent_bp,
+            cap=event.cap,
+        )
+
+    @property
+    def worth(self) -> Money | None:
+        """The most it may come to; None for a percentage without a cap."""
+        return self.amount or self.cap
+
+    def is_as(self, other: Self) -> bool:
+        mine = (self.kind, self.purpose, self.amount, self.percent_bp, self.cap)
+        return mine == (other.kind, other.purpose, other.amount, other.percent_bp, other.cap)
+
+    def open(self, at: datetime) -> bool:
+        """Whether it still waits for an answer then, ours or the customer's."""
+        return self.status in ("awaiting_approval", "offered") and at < self.expires_at
+
+    def stands(self, at: datetime) -> bool:
+        """Whether the customer has it, or may get it yet."""
+        return self.status in ("accepted", "paid") or self.open(at)
 
 
 class Goodwill(msgspec.Struct, frozen=True):
     all: dict[str, Offer] = {}
+
+    def awaiting_approval(self, at: datetime) -> list[str]:
+        return [
+            id
+            for id, offer in self.all.items()
+            if offer.status == "awaiting_approval" and offer.open(at)
+        ]
 
     def evolve(
         self,
@@ -66,14 +106,8 @@ class Goodwill(msgspec.Struct, frozen=True):
         | GoodwillReversed,
     ) -> Self:
         match event:
-            case DiscountOffered():
-                offer = Offer(
-                    "discount", event.amount, event.percent_bp, event.cap, event.expires_at
-                )
-                return replace(self, all=self.all | {event.offer_id: offer})
-            case GoodwillOffered():
-                offer = Offer(event.kind, event.amount, None, None, event.expires_at)
-                return replace(self, all=self.all | {event.offer_id: offer})
+            case DiscountOffered() | GoodwillOffered():
+                return replace(self, all=self.all | {event.offer_id: Offer.of(event)})
             case GoodwillApprovalRequested():
                 return self.having(
                     event.offer_id,
@@ -90,7 +124,12 @@ class Goodwill(msgspec.Struct, frozen=True):
             case GoodwillRefused():
                 return self.having(event.offer_id, status="refused")
             case GoodwillPaid():
-                return self.having(event.offer_id, status="paid", amount=event.amount)
+                return self.having(
+                    event.offer_id,
+                    status="paid",
+                    amount=event.amount,
+                    payment_ref=event.payment_ref,
+                )
             case GoodwillExpired():
                 return self.having(event.offer_id, status="expired")
             case GoodwillWithdrawn():

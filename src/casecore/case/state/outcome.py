@@ -40,6 +40,8 @@ class Course(msgspec.Struct, frozen=True):
     stage: Stage = "unknown"
     resolution: ComplaintResolved | None = None
     """The last one, while it stands."""
+    reopening: CaseReopened | None = None
+    """The last one, until the case is resolved again."""
     called_back: bool = False
     """Since the last resolution, a callback was completed or given up."""
     closed_at: datetime | None = None
@@ -70,13 +72,17 @@ class Course(msgspec.Struct, frozen=True):
             case SolutionOffered():
                 return replace(self, stage="solution_offered")
             case ComplaintResolved():
-                return replace(self, stage="resolved", resolution=event, called_back=False)
+                return replace(
+                    self, stage="resolved", resolution=event, reopening=None, called_back=False
+                )
             case CustomerCalledBack() | CallbackAbandoned():
                 return replace(self, called_back=self.stage == "resolved")
             case CaseClosed():
                 return replace(self, stage="closed", closed_at=event.closed_at)
             case CaseReopened():
-                return replace(self, stage="investigating", resolution=None, closed_at=None)
+                return replace(
+                    self, stage="investigating", resolution=None, reopening=event, closed_at=None
+                )
             case CaseWithdrawn():
                 return replace(self, stage="withdrawn")
             case CaseMarkedNotComplaint():

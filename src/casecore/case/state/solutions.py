@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from casecore.case.events.solutions import (
     BestPracticeNominated,
+    CustomerInvitedToCraft,
     LibraryEntry,
     Proposer,
     SolutionAccepted,
@@ -36,9 +37,18 @@ class Proposal(msgspec.Struct, frozen=True):
     worked: bool | None = None
     nominated: bool = False
 
+    def is_as(self, other: Self) -> bool:
+        """Whether it says the same as one that the customer has not turned down."""
+        return other.status != "rejected" and (
+            (self.proposer, self.text, self.concern_ids, self.offer_ids, self.library)
+            == (other.proposer, other.text, other.concern_ids, other.offer_ids, other.library)
+        )
+
 
 class Solutions(msgspec.Struct, frozen=True):
     all: dict[str, Proposal] = {}
+    invited: frozenset[str | None] = frozenset()
+    """The conversations in which the customer was asked for ideas; None outside of any."""
 
     @property
     def accepted(self) -> dict[str, Proposal]:
@@ -46,7 +56,8 @@ class Solutions(msgspec.Struct, frozen=True):
 
     def evolve(
         self,
-        event: SolutionProposed
+        event: CustomerInvitedToCraft
+        | SolutionProposed
         | SolutionAmended
         | SolutionOffered
         | SolutionAccepted
@@ -56,6 +67,8 @@ class Solutions(msgspec.Struct, frozen=True):
         | BestPracticeNominated,
     ) -> Self:
         match event:
+            case CustomerInvitedToCraft():
+                return replace(self, invited=self.invited | {event.interaction_id})
             case SolutionProposed():
                 proposal = Proposal(
                     proposer=event.proposer,
