@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from typing import Annotated
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Meta
@@ -76,6 +76,7 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 HEARD_NOTES_MAX = 100
 JURISDICTIONS_MAX = 20
 DAY_SECONDS = 86_400
+INTAKES = UUID("7d1c9a52-8a57-5f0e-9f43-3b0f6a0e2c11")
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Seconds = Annotated[int, Meta(ge=0, le=DAY_SECONDS)]
@@ -121,6 +122,13 @@ class RegisterCase(Ask, frozen=True, kw_only=True):
     intake_ref: Short | None = None
     receipt_zone: Short | None = None
     relates_to: Annotated[tuple[UUID, ...], Meta(max_length=LIST_MAX)] = ()
+
+    @property
+    def intake_id(self) -> UUID | None:
+        """The id of the one case that this intake leads to, however often it comes in."""
+        if self.intake_source is None or self.intake_ref is None:
+            return None
+        return uuid5(INTAKES, f"{self.intake_source} {self.intake_ref}")
 
     def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
         if state.stage != "unknown":
