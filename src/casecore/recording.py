@@ -89,5 +89,9 @@ def from_row(ledger: str, row: Row) -> Recorded:
 
 def event_of(row: Row) -> AnyEvent:
     """The event alone, for whoever needs nothing of its envelope."""
-    event: AnyEvent = _decode_data[row.type](row.data)
+    return decode_event(row.type, row.data)
+
+
+def decode_event(type_: str, data: bytes) -> AnyEvent:
+    event: AnyEvent = _decode_data[type_](data)
     return event
