@@ -102,7 +102,7 @@ class TransferCase(CaseAsk, frozen=True, kw_only=True):
         refuse_unless(state, UNCLOSED, self)
         owner = state.ownership.owner
         if owner is None:
-            raise Rejected("no-owner", "nobody owns the case: assign it instead")
+            raise Rejected("owner-required", "nobody owns the case: assign it instead")
         if owner == self.to_agent:
             return []
         refuse_party(state, self.to_agent)
@@ -123,7 +123,7 @@ class HandOff(CaseAsk, frozen=True, kw_only=True):
         owner = state.ownership.owner
         if owner is None:
             raise Rejected(
-                "no-owner",
+                "owner-required",
                 "nobody is accountable for the case: claim or assign it first",
                 invariant="I-09",
             )
