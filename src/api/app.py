@@ -1,0 +1,63 @@
+"""The HTTP door: every route, and what they all stand on."""
+
+from pathlib import Path
+
+from litestar import Litestar, get
+from litestar.datastructures import CacheControlHeader
+from litestar.static_files import create_static_files_router
+
+from api.answers import JSON_TYPE, Answer, json
+from api.asking import asks, converses, registers
+from api.bodies import BODY_MAX
+from api.claiming import claims_next
+from api.desk import Desks
+from api.errors import HANDLERS
+from api.given import Door
+from api.openapi import document
+from api.queries import QUERIES
+from api.reading import reads
+from api.routes import CASES, TABLES
+from casecore.errors import Unavailable
+
+STATIC = Path(__file__).with_name("static")
+CACHED = CacheControlHeader(max_age=3600)
+
+
+def create_app(desks: Desks) -> Litestar:
+    door = Door(desks)
+
+    @get("/v1/health/live")
+    async def live() -> Answer:
+        return json({"status": "live"})
+
+    @get("/v1/health/ready")
+    async def ready() -> Answer:
+        if not await desks.ready():
+            raise Unavailable(
+                "not-ready", "casecore is starting, stopping, or without its database"
+            )
+        return json({"status": "ready"})
+
+    @get("/v1/openapi.json")
+    async def openapi() -> Answer:
+        return Answer(document(), [JSON_TYPE])
+
+    return Litestar(
+        route_handlers=[
+            registers(door),
+            *converses(door, CASES),
+            *(asks(door, table, row) for table in TABLES for row in table.rows),
+            claims_next(door),
+            *(reads(door, query) for query in QUERIES),
+            live,
+            ready,
+            openapi,
+            create_static_files_router(
+                "/docs", [STATIC], html_mode=True, name="docs", cache_control=CACHED
+            ),
+        ],
+        exception_handlers=HANDLERS,
+        request_max_body_size=BODY_MAX,
+        openapi_config=None,
+        logging_config=None,
+    )

@@ -1,0 +1,107 @@
+"""Failures, as RFC 9457 problem documents. Only this file knows status numbers."""
+
+import logging
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from casecore.errors import (
+    CaseError,
+    Conflict,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Rejected,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+
+RETRY_AFTER_SECONDS = 1
+
+STATUS: dict[type[CaseError], int] = {
+    Malformed: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Stale: 412,
+    Rejected: 422,
+    Unavailable: 503,
+}
+
+UNSUPPORTED = "unsupported-media-type"
+
+CODES = {
+    400: "malformed-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: UNSUPPORTED,
+    429: "rate-limited",
+}
+"""The code of a failure that the framework finds before we do."""
+
+SENTENCES = {
+    404: "nothing lives at this path; /docs lists what there is",
+    405: "this path does not take that method; see the Allow header",
+    413: "a body may have 1 MiB at most; send long work in several commands",
+}
+
+logger = logging.getLogger(__name__)
+
+
+def problem(_: Request[Any, Any, Any], error: CaseError) -> Response[bytes]:
+    """A failure that a rule, the ledger or this door found words for."""
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="casecore"'
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    status = 415 if error.code == UNSUPPORTED else STATUS[type(error)]
+    more = {"field": error.field} if error.field else {}
+    return document(status, error.code, str(error), headers, **more, **error.context)
+
+
+def turned_away(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What the framework refused: no such path, the wrong method, too much of a body."""
+    status = error.status_code
+    return document(
+        status,
+        CODES.get(status, CODES[400]),
+        SENTENCES.get(status, error.detail),
+        {"Allow" if name == "allow" else name: v for name, v in (error.headers or {}).items()},
+    )
+
+
+def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What nobody foresaw: said to the log in full, and to the caller as a reference to it."""
+    reference = str(uuid4())
+    logger.error("%s %s failed (%s)", request.method, request.url.path, reference, exc_info=error)
+    sentence = f"casecore failed here; its log says more under {reference}"
+    return document(500, "internal-error", sentence, {}, reference=reference)
+
+
+HANDLERS: Any = {CaseError: problem, HTTPException: turned_away, Exception: failed}
+
+
+def document(
+    status: int, code: str, sentence: str, headers: dict[str, str], **more: Any
+) -> Response[bytes]:
+    body = {
+        "type": f"/problems/{code}",
+        "title": code.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": sentence,
+        "code": code,
+        **more,
+    }
+    return Response(
+        msgspec.json.encode(body),
+        status_code=status,
+        media_type="application/problem+json",
+        headers=headers,
+    )

@@ -1,0 +1,143 @@
+"""What a request brings beside its body: who asks, under which key, at which version."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from litestar import Request
+
+from api.bodies import converted
+from api.desk import Desk, Desks
+from api.keys import Keys
+from casecore.actors import Actor
+from casecore.asking import Ask
+from casecore.core import Key
+from casecore.errors import Conflict, Malformed, Unauthenticated
+
+IDEMPOTENCY_KEY_MAX = 255
+QUERY_FIELDS_MAX = 20
+
+JSON = re.compile(rb"^application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
+TAG = re.compile(rb'^(?:W/)?"([0-9]{1,18})"$')
+BEARER = re.compile(rb"^Bearer +(\S+)$", re.IGNORECASE)
+
+AnyRequest = Request[Any, Any, Any]
+Q = TypeVar("Q")
+
+
+class Caller(NamedTuple):
+    desk: Desk
+    actor: Actor
+
+
+class Door:
+    """What every route stands on: the ledgers, the keys to them, and what is being carried out."""
+
+    def __init__(self, desks: Desks) -> None:
+        self.desks = desks
+        self.keys = Keys(desks.pool)
+        self._in_flight: set[tuple[str, UUID]] = set()
+
+    async def caller(self, request: AnyRequest) -> Caller:
+        bearer = BEARER.match(header(request, b"authorization") or b"")
+        if bearer is None:
+            raise Unauthenticated(
+                "unauthenticated", "send the header Authorization: Bearer followed by an API key"
+            )
+        ledger, actor = await self.keys.holder(bearer[1])
+        return Caller(await self.desks.desk(ledger), actor)
+
+    @contextmanager
+    def carrying_out(self, ledger: str, key: Key | None) -> Iterator[None]:
+        """Of requests with one key, one at a time; across processes the ledger sees to it."""
+        if key is None:
+            yield
+            return
+        token = (ledger, key.command_id)
+        if token in self._in_flight:
+            raise Conflict(
+                "command-in-progress",
+                "a request with this Idempotency-Key is being carried out: ask again in a moment",
+            )
+        self._in_flight.add(token)
+        try:
+            yield
+        finally:
+            self._in_flight.discard(token)
+
+
+async def body(request: AnyRequest) -> bytes:
+    media_type = header(request, b"content-type")
+    raw = await request.body()
+    if media_type is not None and raw and not JSON.match(media_type):
+        raise Malformed("unsupported-media-type", "send the body as application/json")
+    return raw
+
+
+def query(request: AnyRequest, of: type[Q]) -> Q:
+    """The query string as a struct: what it does not know is refused, not ignored."""
+    raw: bytes = request.scope["query_string"]
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=QUERY_FIELDS_MAX,
+        )
+    except UnicodeDecodeError:
+        raise Malformed("invalid-utf-8", "the query string must be percent-encoded UTF-8") from None
+    except ValueError:
+        raise Malformed(
+            "schema-violation", f"a query may have {QUERY_FIELDS_MAX} fields at most"
+        ) from None
+    fields = dict(pairs)
+    for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            raise Malformed("nul-character", "the query string has a NUL character (%00)")
+    if len(fields) < len(pairs):
+        raise Malformed("repeated-name", "the query string gives the same field twice")
+    return converted(fields, of, strict=False)
+
+
+def expected(request: AnyRequest) -> int | None:
+    """The version the caller last saw, if they say: If-Match carries our ETag back."""
+    tag = header(request, b"if-match")
+    if tag is None or tag == b"*":
+        return None
+    version = TAG.match(tag)
+    if version is None:
+        raise Malformed(
+            "schema-violation",
+            'If-Match takes one version in quotes, as the ETag gave it: "7"',
+            field="If-Match",
+        )
+    return int(version[1])
+
+
+def idempotency_key(
+    request: AnyRequest, by: Actor, stream_id: UUID | None, commands: Sequence[Ask]
+) -> Key | None:
+    name = header(request, b"idempotency-key")
+    if name is None:
+        return None
+    if (
+        not 0 < len(name) <= IDEMPOTENCY_KEY_MAX
+        or not name.isascii()
+        or not name.decode().isprintable()
+    ):
+        raise Malformed(
+            "schema-violation",
+            f"an Idempotency-Key is 1 to {IDEMPOTENCY_KEY_MAX} printable ASCII characters",
+            field="Idempotency-Key",
+        )
+    return Key.of(by, name.decode(), stream_id, commands)
+
+
+def header(request: AnyRequest, name: bytes) -> bytes | None:
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return value
+    return None

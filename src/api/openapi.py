@@ -1,0 +1,373 @@
+"""The OpenAPI 3.1 document, made from the same tables that the routes are made from."""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+
+from api.asking import COMMANDS_MAX, PARAMETER, Row, Table
+from api.bodies import BODY_MAX
+from api.examples import EXAMPLES
+from api.given import IDEMPOTENCY_KEY_MAX
+from api.problems import CODES
+from api.reading import Query
+from api.routes import CASES, QUERIES, TABLES
+from casecore.actors import Role
+from casecore.asking import Ask
+from casecore.case.decisions.intake import RegisterCase
+
+Json = dict[str, Any]
+
+REF = "#/components/schemas/{name}"
+VERSION = "1.0.0"
+INTRODUCTION = f"""
+Cases of complaints, as an append-only ledger. Every command is a POST; what it decided can be read
+back as the case's history.
+
+* **Keys.** Send `Authorization: Bearer <key>`; `casecore keys create` makes one. A key acts as one
+  actor, in one role, in one ledger. Each operation names the roles it is for. An agent reads and
+  works on their own cases, and on those that nobody owns. A service reads the cases it registered.
+  An auditor reads everything and writes nothing. BI reads only what names no person.
+* **Safe retries.** With an `Idempotency-Key`, the same request may be sent again: it is carried out
+  once, and answered the same each time (then with `Idempotency-Replayed: true`).
+* **Versions.** A case's answer has its version as `ETag`; send it back as `If-Match` to be refused
+  (412) if the case has moved on. Without it the rules decide on the newest state.
+* **Reading what you wrote.** A command answers a `Position`; `?min_position=` waits until what is
+  read is as far, or says 503. Reads answer `As-Of-Position`.
+* **Times** are RFC 3339 with an offset. **Money** is in whole minor units of a currency.
+* **Problems** are `application/problem+json` with a `code`, a sentence in `detail`, and the `field`
+  it is about. The codes are listed with the schemas, by status.
+* **Limits.** A body has at most {BODY_MAX >> 20} MiB; names in an object occur once; texts have no
+  NUL character and no lone surrogates; times lie between 1900 and 2200.
+"""
+
+TITLES = {
+    400: "The request could not be read",
+    401: "No valid API key",
+    403: "Not for this key",
+    404: "No such thing",
+    409: "Someone else came first",
+    412: "The case has moved on",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "A rule says no",
+    500: "casecore failed",
+    503: "Not now; try again",
+}
+HEADERS: Json = {
+    "ETag": {"description": "The version, to send as If-Match", "schema": {"type": "string"}},
+    "Case-Version": {"schema": {"type": "integer"}},
+    "Position": {
+        "description": "Where in the ledger this was written, to read with ?min_position=",
+        "schema": {"type": "integer"},
+    },
+    "Idempotency-Replayed": {
+        "description": "true when this request was carried out before",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
+LOCATION: Json = {"Location": {"description": "Where to see it", "schema": {"type": "string"}}}
+AS_OF: Json = {
+    "As-Of-Position": {
+        "description": "How far in the ledger this answer reaches",
+        "schema": {"type": "integer"},
+    }
+}
+COMMAND_HEADERS: Sequence[Json] = (
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes this request safe to send again",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": IDEMPOTENCY_KEY_MAX,
+            "pattern": "^[ -~]+$",
+        },
+    },
+    {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The version it must still be at",
+        "schema": {"type": "string", "pattern": '^(\\*|(W/)?"[0-9]{1,18}")$'},
+    },
+)
+POSITION: Json = {"type": "integer", "minimum": 0}
+UUID: Json = {"type": "string", "format": "uuid"}
+
+
+@cache
+def document() -> bytes:
+    commands = [RegisterCase, *(row.command for table in TABLES for row in table.rows)]
+    read = [query.answers for query in QUERIES]
+    shapes, components = msgspec.json.schema_components([*commands, *read], ref_template=REF)
+    answers = dict(zip((query.path for query in QUERIES), shapes[len(commands) :], strict=True))
+    paths: dict[str, Json] = {}
+    for path, operation in (*commanding(components), *asking(answers)):
+        paths.setdefault(path, {}).update(operation)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "casecore", "version": VERSION, "description": INTRODUCTION},
+            "servers": [{"url": "/"}],
+            "security": [{"key": []}],
+            "paths": paths,
+            "components": {
+                "schemas": components | problems() | {"Conversation": conversation(CASES.rows)},
+                "responses": refusals(),
+                "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            },
+        }
+    )
+
+
+def commanding(components: Json) -> Iterable[tuple[str, Json]]:
+    yield (
+        "/v1/cases",
+        {"post": command(components, RegisterCase, "/v1/cases", {"case_id": UUID, **CASE_REF})},
+    )
+    for table in TABLES:
+        named = {table.names: UUID} if table.names else {}
+        for row in table.rows:
+            made = {row.answers: {"type": "string"}} if row.makes else {}
+            path = table.base + row.path
+            operation = command(components, row.command, path, named, made)
+            yield path, {"post": operation}
+    for path, new in (("/v1/cases/commands", CASE_REF), ("/v1/cases/{case_id}/commands", {})):
+        yield path, {"post": several(path, new)}
+
+
+CASE_REF: Json = {"case_ref": {"type": "string"}}
+
+
+def command(
+    components: Json, asked: type[Ask], path: str, answers: Json, made: Json | None = None
+) -> Json:
+    name = asked.__name__
+    given = PARAMETER.findall(path)
+    schema = components[name]
+    properties = {k: v for k, v in schema["properties"].items() if k not in ("type", *given)}
+    required = [k for k in schema.get("required", ()) if k in properties]
+    body: Json = {
+        "title": name,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+    fields = answers | {"version": POSITION, "position": POSITION}
+    return {
+        "operationId": operation_id(name, path),
+        "summary": summary(asked),
+        "description": f"For {roles(asked.WHO)}.",
+        "tags": [tag(path)],
+        "parameters": [*path_parameters(path, components, asked), *COMMAND_HEADERS],
+        "requestBody": {
+            "required": bool(required),
+            "content": {"application/json": {"schema": body, "example": EXAMPLES[name]}},
+        },
+        "responses": carried_out(fields, made or {}, begins=asked is RegisterCase) | REFUSED,
+    }
+
+
+def several(path: str, new: Json) -> Json:
+    begins = bool(new)
+    first = [{"type": "RegisterCase", **EXAMPLES["RegisterCase"]}] if begins else []
+    then = [
+        {"type": "HearComplaint", **EXAMPLES["HearComplaint"]},
+        {"type": "MakePromise", **EXAMPLES["MakePromise"]},
+    ]
+    made = {"made": {"type": "array", "items": {"type": "object"}}}
+    fields = {"case_id": UUID, **new, **made, "version": POSITION, "position": POSITION}
+    return {
+        "operationId": "BeginAndConverse" if begins else "Converse",
+        "summary": "Carry out a whole conversation, all or nothing"
+        + ("; its first command registers the case" if begins else ""),
+        "description": "Ids can be foreseen: the first promise of a case is p1. A refusal names"
+        " the command in `command_index`.",
+        "tags": ["cases"],
+        "parameters": [*path_parameters(path, {}, Ask), *COMMAND_HEADERS],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": REF.format(name="Conversation")},
+                    "example": {"commands": first + then},
+                }
+            },
+        },
+        "responses": carried_out(fields, {}, begins=True) | REFUSED,
+    }
+
+
+def conversation(rows: Sequence[Row]) -> Json:
+    names = sorted({"RegisterCase", *(row.command.__name__ for row in rows)})
+    return {
+        "type": "object",
+        "properties": {
+            "commands": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": COMMANDS_MAX,
+                "items": {
+                    "oneOf": [{"$ref": REF.format(name=name)} for name in names],
+                    "discriminator": {
+                        "propertyName": "type",
+                        "mapping": {name: REF.format(name=name) for name in names},
+                    },
+                },
+            }
+        },
+        "required": ["commands"],
+        "additionalProperties": False,
+    }
+
+
+def carried_out(fields: Json, made: Json, *, begins: bool) -> Json:
+    responses = {"200": done("Carried out, or so already", fields, required=fields)}
+    if made or begins:
+        everything = fields | made
+        responses["201"] = done("Something new came about", everything, required=everything)
+        responses["201"]["headers"] |= LOCATION
+    return responses
+
+
+def done(description: str, fields: Json, required: Iterable[str]) -> Json:
+    schema = {"type": "object", "properties": fields, "required": list(required)}
+    return {
+        "description": description,
+        "headers": dict(HEADERS),
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
+    for query in QUERIES:
+        parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query)]
+        yield (
+            re.sub(r":\w+}", "}", query.path),
+            {
+                "get": {
+                    "operationId": query.ask.__name__,
+                    "summary": (query.ask.__doc__ or "").splitlines()[0].rstrip("."),
+                    "description": f"For {roles(query.who)}.",
+                    "tags": [tag(query.path)],
+                    "parameters": parameters,
+                    "responses": {
+                        "200": {
+                            "description": "As of As-Of-Position",
+                            "headers": AS_OF,
+                            "content": {"application/json": {"schema": answers[query.path]}},
+                        },
+                        **READ_REFUSED,
+                    },
+                }
+            },
+        )
+
+
+def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]:
+    parameters = []
+    for name in re.findall(r"{(\w+)(?::\w+)?}", path):
+        properties = components.get(asked.__name__, {}).get("properties", {})
+        schema = properties.get(name, UUID)
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+    return parameters
+
+
+def query_parameters(query: Query) -> list[Json]:
+    [_], components = msgspec.json.schema_components([query.params], ref_template=REF)
+    shape = components[query.params.__name__]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in shape.get("required", ()),
+            **({"description": told} if (told := schema.pop("description", None)) else {}),
+            "schema": unless_null(schema),
+        }
+        for name, schema in shape["properties"].items()
+    ]
+
+
+def unless_null(schema: Json) -> Json:
+    """A query leaves out what it does not say: there is no null in it."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    return choices[0] if len(choices) == 1 else {k: v for k, v in schema.items() if k != "default"}
+
+
+def problems() -> dict[str, Json]:
+    return {
+        f"Problem{status}": {
+            "title": TITLES.get(status, "Problem"),
+            "type": "object",
+            "properties": {
+                "type": {"type": "string", "format": "uri-reference"},
+                "title": {"type": "string"},
+                "status": {"type": "integer", "const": status},
+                "detail": {"type": "string", "description": "A sentence that says what to do"},
+                "code": {"type": "string", "enum": sorted(codes)},
+                "field": {"type": "string", "description": "The field it is about"},
+            },
+            "required": ["type", "title", "status", "detail", "code"],
+        }
+        for status, codes in CODES.items()
+    }
+
+
+def refusals() -> dict[str, Json]:
+    return {
+        str(status): {
+            "description": TITLES[status],
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": REF.format(name=f"Problem{status}")}
+                }
+            },
+        }
+        for status in TITLES
+    }
+
+
+def refused(*statuses: int) -> Json:
+    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
+
+
+REFUSED = refused(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
+READ_REFUSED = refused(400, 401, 403, 404, 500, 503)
+
+
+def roles(who: frozenset[Role]) -> str:
+    return ", ".join(sorted(who - {Role.SYSTEM}))
+
+
+def summary(asked: type[Ask]) -> str:
+    return cleandoc(asked.__doc__ or "").splitlines()[0].rstrip(".")
+
+
+def tag(path: str) -> str:
+    return path.split("/")[2]
+
+
+def operation_id(name: str, path: str) -> str:
+    """The command's name, and where the command has two paths, what tells them apart."""
+    return name if len(PATHS[name]) == 1 or path == PATHS[name][0] else name + path_words(path)
+
+
+def path_words(path: str) -> str:
+    words = PARAMETER.sub("", path).replace("/v1/cases", "").replace("-", "/").split("/")
+    return "At" + "".join(word.capitalize() for word in words)
+
+
+def paths_of(tables: Iterable[Table]) -> dict[str, list[str]]:
+    paths: dict[str, list[str]] = {RegisterCase.__name__: ["/v1/cases"]}
+    for table in tables:
+        for row in table.rows:
+            paths.setdefault(row.command.__name__, []).append(table.base + row.path)
+    return paths
+
+
+PATHS = paths_of(TABLES)

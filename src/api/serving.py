@@ -1,0 +1,76 @@
+"""Serving until told to stop: the door opens when it is ready, and work under way is finished."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from api.app import create_app
+from api.desk import Desks
+from casecore.errors import Unavailable
+
+DRAIN_SECONDS_MAX = 10
+BACKLOG = 2048
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Server(uvicorn.Server):
+    """Says when it listens, and is not ready any more from the moment it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, desks: Desks, say: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self.desks = desks
+        self.say = say
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port, *_ = listener.getsockname()
+            self.say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.desks.closing = True
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn would raise them again at the end, before the ledgers are closed."""
+        loop = asyncio.get_running_loop()
+        for stop in STOPS:
+            loop.add_signal_handler(stop, self.handle_exit, stop, None)
+        try:
+            yield
+        finally:
+            for stop in STOPS:
+                loop.remove_signal_handler(stop)
+
+
+async def serve(desks: Desks, host: str, port: int, say: Callable[[str], None] = print) -> None:
+    """Serve until SIGINT or SIGTERM; `say` is told the address once it answers there."""
+    config = uvicorn.Config(
+        create_app(desks),
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
+    )
+    await Server(config, desks, say).serve([listen(host, port)])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise Unavailable(
+            "address-unavailable",
+            f"cannot listen on {host} port {port} ({error.strerror}): give another with PORT=…",
+        ) from error
