@@ -26,7 +26,7 @@ AUDITOR = Actor("ola", Role.AUDITOR)
 BI = Actor("lake", Role.BI)
 
 registered = CaseRegistered(
-    case_ref="C-K9D4-BRDR-Y8TB",
+    case_ref="C-MJTW-DNZ8-Z6GB",
     channel="phone",
     received_at=NOON,
     customer=Customer(ref="cust-42", name="Ada Byron"),
