@@ -100,11 +100,9 @@ def refuse_unknown(things: Collection[str], id: str | None, field: str) -> None:
     """Refuse a mention of what the case does not have."""
     if id is None or id in things:
         return
-    noun = told(field.removesuffix("s").removesuffix("_id"))
+    noun = field.removesuffix("s").removesuffix("_id").split("_")[-1]
     there = f"it has {', '.join(things)}" if things else "it has none"
-    raise NotFound(
-        f"{noun.replace(' ', '-')}-not-found", f"the case has no {noun} {id}: {there}", field=field
-    )
+    raise NotFound(f"{noun}-not-found", f"the case has no {noun} {id}: {there}", field=field)
 
 
 def refuse_disclosure(state: Case) -> None:
