@@ -12,6 +12,7 @@ from casecore.case.events.investigation import (
     RecurrenceAssessed,
     RootCauseRecorded,
 )
+from casecore.case.events.outcome import CaseReopened
 
 
 class Investigation(msgspec.Struct, frozen=True):
@@ -19,6 +20,7 @@ class Investigation(msgspec.Struct, frozen=True):
     evidence: dict[str, str] = {}
     """The SHA-256 of each attached piece."""
     fault: FaultDetermined | None = None
+    """The last one; a reopening puts it in doubt, and it is determined anew."""
     recurrence: RecurrenceAssessed | None = None
     root_cause: RootCauseRecorded | None = None
 
@@ -28,7 +30,8 @@ class Investigation(msgspec.Struct, frozen=True):
         | EvidenceAttached
         | FaultDetermined
         | RecurrenceAssessed
-        | RootCauseRecorded,
+        | RootCauseRecorded
+        | CaseReopened,
     ) -> Self:
         match event:
             case InvestigationStarted():
@@ -41,5 +44,7 @@ class Investigation(msgspec.Struct, frozen=True):
                 return replace(self, recurrence=event)
             case RootCauseRecorded():
                 return replace(self, root_cause=event)
+            case CaseReopened():
+                return replace(self, fault=None)
             case _:
                 assert_never(event)
