@@ -19,11 +19,14 @@ FRONT = DESK | {Role.SERVICE}
 TEXT_MAX = 10_000
 LIST_MAX = 100
 
+END = r"$(?!\n)"
+"""The end of a pattern: by itself, `$` lets a line break pass."""
+
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
-Code = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[\w.:/@+-]+$")]
+Code = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[A-Za-z0-9_.:/@+-]+{END}")]
 """A name from a list kept elsewhere: a queue, an agent, a cause, a message's id."""
-LocalId = Annotated[str, Meta(min_length=2, max_length=12, pattern=r"^[a-z]{1,2}[0-9]+$")]
+LocalId = Annotated[str, Meta(min_length=2, max_length=12, pattern=rf"^[a-z]{{1,2}}[0-9]+{END}")]
 """The id of something within its case, as it was answered: p1, s2, e1."""
 Instant = Annotated[datetime, Meta(tz=True)]
 Texts = Annotated[tuple[Text, ...], Meta(max_length=LIST_MAX)]

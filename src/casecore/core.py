@@ -29,7 +29,9 @@ BACKDATING = {
     Role.SERVICE: timedelta(hours=4),
     Role.SUPERVISOR: timedelta(hours=72),
 }
-"""How long ago something may have happened that is only recorded now (R20). Others: any time."""
+"""How long ago something may have happened that is only recorded now (R20)."""
+BACKDATING_MAX = timedelta(days=100 * 365)
+"""The same for everyone else, who bring in old records."""
 
 KEYS = UUID("5f0c0c4e-6c7e-5d0b-9c55-3a4f6d1f2f10")
 
@@ -259,20 +261,19 @@ def happened_at(command: Ask, by: Actor, now: datetime) -> datetime:
     """When what the command is about took place: now, or as far back as the role may say."""
     if command.occurred_at is None:
         return now
-    at = command.occurred_at.astimezone(UTC)
-    if at > now + CLOCK_SKEW:
+    if command.occurred_at > now + CLOCK_SKEW:
         raise Rejected(
             "occurred-in-future",
-            f"occurred_at is {at:%Y-%m-%d %H:%M:%S} UTC, and it is only {now:%H:%M:%S}",
+            f"occurred_at is later than {now:%Y-%m-%d %H:%M:%S} UTC, which it is now",
             field="occurred_at",
         )
-    reach = BACKDATING.get(by.role)
-    if reach is not None and at < now - reach:
+    reach = BACKDATING.get(by.role, BACKDATING_MAX)
+    if command.occurred_at < now - reach:
         hours = int(reach.total_seconds() // 3600)
         raise Rejected(
             "backdating-limit",
-            f"a key of role {by.role} may record what happened up to {hours} hours ago;"
-            " ask a supervisor, or record it without occurred_at and say when in the text",
+            f"a key of role {by.role} may record what happened up to {hours:,} hours ago:"
+            " ask a supervisor, or leave occurred_at out and say in the text when it was",
             field="occurred_at",
         )
-    return at
+    return command.occurred_at.astimezone(UTC)

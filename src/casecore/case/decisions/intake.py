@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from casecore.actors import Actor
 from casecore.asking import (
+    END,
     FRONT,
     LIST_MAX,
     Ask,
@@ -80,18 +81,18 @@ INTAKES = UUID("7d1c9a52-8a57-5f0e-9f43-3b0f6a0e2c11")
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Seconds = Annotated[int, Meta(ge=0, le=DAY_SECONDS)]
-Language = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Language = Annotated[str, Meta(max_length=35, pattern=rf"^[A-Za-z]{{2,3}}(-[A-Za-z0-9]{{2,8}})*{END}")]
 SomeTexts = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=LIST_MAX)]
 
 
 class Complainant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who complains: `ref` is the customer's id in the systems around casecore."""
 
-    ref: Code
+    ref: Short
     name: Short | None = None
     company: Short | None = None
     role: ComplainantRole = "self"
-    represents: Code | None = None
+    represents: Short | None = None
 
 
 class HeardNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
