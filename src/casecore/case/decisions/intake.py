@@ -81,7 +81,9 @@ INTAKES = UUID("7d1c9a52-8a57-5f0e-9f43-3b0f6a0e2c11")
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Seconds = Annotated[int, Meta(ge=0, le=DAY_SECONDS)]
-Language = Annotated[str, Meta(max_length=35, pattern=rf"^[A-Za-z]{{2,3}}(-[A-Za-z0-9]{{2,8}})*{END}")]
+Language = Annotated[
+    str, Meta(max_length=35, pattern=rf"^[A-Za-z]{{2,3}}(-[A-Za-z0-9]{{2,8}})*{END}")
+]
 SomeTexts = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=LIST_MAX)]
 
 
