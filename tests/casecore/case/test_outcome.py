@@ -137,8 +137,8 @@ def test_a_fault_determined_before_stands_unless_another_is_named() -> None:
 
 
 def test_after_a_reopening_the_fault_is_determined_anew() -> None:
-    spec = resolved(heard, reopened).when(reject)
-    spec.then(FaultDetermined("none", WHY), ComplaintResolved("rejected", WHY, first_contact=True))
+    spec = case(heard, our_fault, upheld, reopened).when(reject)
+    spec.then(FaultDetermined("none", WHY), ComplaintResolved("rejected", WHY))
 
 
 def test_resolving_records_a_root_cause_that_is_news() -> None:

@@ -110,7 +110,7 @@ class ResolveCase(CaseAsk, frozen=True, kw_only=True):
             outcome=self.outcome,
             reasons=self.reasons,
             accepted_by_customer=self.acceptance(state),
-            first_contact=state.contact.contacts <= 1,
+            first_contact=state.contact.contacts <= 1 and state.course.reopening is None,
             redress=redress(state),
             unresolved=tuple(UnresolvedConcern(u.concern_id, u.reason) for u in self.unresolved),
         )
