@@ -7,6 +7,13 @@ from msgspec import Meta
 
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217 code")]
 
+DECIMALS = dict.fromkeys(
+    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV")
+    + ("XAF", "XOF", "XPF"),
+    0,
+) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+"""How many digits ISO 4217 gives a currency's minor unit, where it is not two."""
+
 
 class Money(msgspec.Struct, frozen=True, order=True):
     """`minor` counts pence, cents, yen: the currency's smallest unit."""
@@ -15,4 +22,10 @@ class Money(msgspec.Struct, frozen=True, order=True):
     currency: Currency
 
     def __str__(self) -> str:
-        return f"{self.minor} {self.currency} (minor units)"
+        decimals = DECIMALS.get(self.currency, 2)
+        whole, rest = divmod(self.minor, 10**decimals)
+        return (
+            f"{whole}.{rest:0{decimals}} {self.currency}"
+            if decimals
+            else f"{whole} {self.currency}"
+        )
