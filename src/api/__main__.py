@@ -1,0 +1,42 @@
+"""The command line: casecore, or python -m api."""
+
+import sys
+
+import rich_click as click
+
+from api.commands.demo import demo
+from api.commands.importing import import_file
+from api.commands.keys import keys
+from api.commands.policy import policy
+from api.commands.serving import migrate, serve
+from casecore.errors import CaseError
+
+FAILED = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="casecore", prog_name="casecore")
+def casecore() -> None:
+    """Event-sourced case management for complaints.
+
+    Every command works on the PostgreSQL that casecore runs in CASECORE_DATA_DIR (./var), started
+    for as long as needed, or on the one that CASECORE_DATABASE_URL names.
+
+    Exit codes: 0 done, 1 refused or failed, 2 not understood.
+    """
+
+
+for command in (serve, demo, import_file, policy, keys, migrate):
+    casecore.add_command(command)
+
+
+def main() -> None:
+    try:
+        casecore(prog_name="casecore")
+    except CaseError as error:
+        click.echo(f"casecore: {error}", err=True)
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""casecore import: bring in complaints and case logs from files."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import rich_click as click
+
+from api.commands.opening import at_desk, echo_json, json_of, json_option, ledger_option, printable
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from api.desk import Desk
+    from api.imports.plan import Plans
+    from api.imports.running import OnError, Report
+
+SHOWN_MAX = 10
+"""How many reasons are printed; --report keeps more."""
+PROGRESS_SECONDS = 0.1
+
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+class LogOptions(NamedTuple):
+    """How a log is to be read."""
+
+    mapping: str | None
+    case: str | None
+    activity: str | None
+    time: str | None
+    zone: str | None
+    unmapped: Literal["stop", "note"]
+
+
+@click.command("import")
+@click.argument("file", type=FILE)
+@click.option("--format", type=click.Choice(["cfpb", "xes", "csv"]), required=True)
+@click.option(
+    "--mapping",
+    metavar="FILE.toml",
+    help="xes, csv: what activities become. helpdesk and incidents come with casecore.",
+)
+@click.option("--case", metavar="COLUMN", help="csv: the column that names the case.")
+@click.option(
+    "--activity",
+    metavar="COLUMN",
+    help="csv, xes: what names the activity, unless the mapping says it.",
+)
+@click.option("--time", metavar="COLUMN", help="csv: the column that says when.")
+@click.option(
+    "--zone",
+    metavar="ZONE",
+    help="csv, xes: where times without an offset are local, like Europe/Rome."
+    " A time that the clocks showed twice is taken for the first.",
+)
+@click.option(
+    "--unmapped",
+    type=click.Choice(["stop", "note"]),
+    default="stop",
+    show_default=True,
+    help="xes, csv: what to do with an activity that the mapping does not know.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="Whether to stop at what cannot come in, or to leave it out and go on.",
+)
+@click.option("--report", type=NEW_FILE, help="Write what became of the file there, as JSON.")
+@click.option("--dry-run", is_flag=True, help="Read and plan all of it, and write nothing.")
+@ledger_option
+@json_option
+def import_file(
+    file: Path,
+    format: Literal["cfpb", "xes", "csv"],
+    on_error: "OnError",
+    report: Path | None,
+    dry_run: bool,
+    ledger: str | None,
+    as_json: bool,
+    **log: Any,
+) -> None:
+    """Bring in complaints (cfpb), or a log of case work (xes, csv), from FILE.
+
+    \b
+    casecore import --format cfpb complaints.csv
+    casecore import --format xes --mapping incidents incidents-closed.xes.gz
+    casecore import --format csv --mapping helpdesk --case CaseID --activity ActivityID
+                    --time CompleteTimestamp --zone Europe/Rome helpdesk-log.csv
+
+    A case comes in whole or not at all, under the name it has in the file. So importing a file
+    again adds nothing, and an import that was killed goes on when it is run again. Read models
+    follow while `casecore serve` runs, or once it does.
+
+    The exit code is 1 when something could not come in; the reasons name line and column.
+    """
+    from api.imports import running
+
+    found = running.Report()
+    with file.open("rb") as opened:
+        plans = plans_of(opened, format, LogOptions(**log))
+        with progress(opened, found):
+            if dry_run:
+                running.rehearse(plans, on_error, found)
+            else:
+
+                async def work(desk: "Desk") -> None:
+                    await running.run(desk.core, plans, format, on_error, found)
+
+                at_desk(ledger, work)
+    if report:
+        report.write_bytes(json_of(found))
+    if as_json:
+        echo_json(found)
+    else:
+        tell(found, dry_run)
+    if found.bad:
+        raise SystemExit(1)
+
+
+def plans_of(file: BufferedReader, format: str, log: LogOptions) -> "Plans":
+    from api.imports import cfpb, csv_log, xes
+
+    if format == "cfpb":
+        if given := [f"--{name}" for name in ("mapping", "case", "time") if getattr(log, name)]:
+            raise click.UsageError(f"{given[0]} is for logs; the columns of cfpb are known")
+        return cfpb.plans(file)
+    from api.imports.mapping import ActivityMapping, read
+
+    if log.mapping is None:
+        raise click.UsageError("say with --mapping what the log's activities become")
+    said = read(log.mapping)
+    activity = f"{{{log.activity}}}" if log.activity else said.activity
+    zone = zone_of(log.zone)
+    if format == "xes":
+        mapping = ActivityMapping(said, activity or f"{{{xes.NAME}}}", unmapped=log.unmapped)
+        return xes.plans(file, zone, mapping)
+    if log.case is None or log.time is None or activity is None:
+        raise click.UsageError("name the columns of a csv log with --case, --activity and --time")
+    mapping = ActivityMapping(said, activity, unmapped=log.unmapped)
+    needed = [log.case, log.time, *([log.activity] if log.activity else [])]
+    return csv_log.plans(file, csv_log.Columns(log.case, log.time), needed, zone, mapping)
+
+
+def zone_of(name: str | None) -> "ZoneInfo | None":
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise click.UsageError(f"{name} is no time zone; give a name like Europe/Rome") from None
+
+
+@contextmanager
+def progress(file: BufferedReader, report: "Report") -> Iterator[None]:
+    """A bar over the bytes read, for whoever watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    import threading
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    size = Path(file.name).stat().st_size
+    columns = BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=size)
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(PROGRESS_SECONDS):
+                cases = f"{report.new + report.there:,} cases, {report.events:,} events"
+                bar.update(task, completed=file.tell(), description=cases)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+
+def tell(report: "Report", dry_run: bool) -> None:
+    if dry_run:
+        click.echo(f"{report.planned:,} cases would be asked for; nothing was written")
+    else:
+        click.echo(
+            f"{report.new:,} cases came in with {report.events:,} events;"
+            f" {report.there:,} were there already"
+        )
+    for reason in report.reasons[:SHOWN_MAX]:
+        click.echo(printable(str(reason)), err=True)
+    if report.bad > SHOWN_MAX:
+        click.echo(f"… and {report.bad - SHOWN_MAX:,} more; --report keeps them", err=True)
+    if report.stopped:
+        click.echo(
+            "stopped before the end: put it right and run it again, or go on past what is wrong"
+            " with --on-error skip",
+            err=True,
+        )

@@ -1,0 +1,82 @@
+"""casecore keys: who may come in, and as whom."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import rich_click as click
+
+from api.commands.opening import (
+    at_desks,
+    echo_json,
+    json_option,
+    ledger_option,
+    printable,
+    settings,
+)
+from casecore.actors import Role
+
+if TYPE_CHECKING:
+    from api.desk import Desks
+    from api.keys import ApiKey
+
+ROLES = [role.value for role in Role if role is not Role.SYSTEM]
+
+
+@click.group()
+def keys() -> None:
+    """API keys. Each stands for an actor, in a role, in a ledger; only hashes are kept."""
+
+
+@keys.command()
+@click.option("--actor", required=True, help="Whom it stands for: agent-7, mailbox.")
+@click.option("--role", required=True, type=click.Choice(ROLES), help="What they may do.")
+@click.option("--name", default="", help="What it is for, to know it again by in the list.")
+@ledger_option
+@json_option
+def create(actor: str, role: str, name: str, ledger: str | None, as_json: bool) -> None:
+    """Make a key, and print it: it cannot be shown again.
+
+    casecore keys create --actor agent-7 --role agent --name "Ada's laptop"
+    """
+
+    async def work(desks: "Desks") -> tuple[UUID, str]:
+        from api.keys import create
+
+        return await create(desks.pool, ledger or settings().ledger, actor, Role(role), name)
+
+    id, key = at_desks(work)
+    echo_json({"id": id, "key": key}) if as_json else click.echo(key)
+
+
+@keys.command("list")
+@json_option
+def list_keys(as_json: bool) -> None:
+    """List the keys there are, by id, without the keys themselves."""
+
+    async def work(desks: "Desks") -> "list[ApiKey]":
+        from api.keys import all
+
+        return await all(desks.pool)
+
+    found = at_desks(work)
+    if as_json:
+        echo_json([key._asdict() for key in found])
+        return
+    for key in found:
+        state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else f"…{key.last4}"
+        who = f"{key.role:<10} {key.actor:<20} {key.ledger:<10}"
+        click.echo(printable(f"{key.id}  {who} {state:<24} {key.name}"))
+
+
+@keys.command()
+@click.argument("id", type=click.UUID)
+def revoke(id: UUID) -> None:
+    """Close what a key opens, within two seconds."""
+
+    async def work(desks: "Desks") -> None:
+        from api.keys import revoke
+
+        await revoke(desks.pool, id)
+
+    at_desks(work)
+    click.echo(f"{id} opens nothing any more")

@@ -1,0 +1,88 @@
+"""How every command comes to the database: the one given, or the one of the data folder."""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import rich_click as click
+
+from casecore.errors import Malformed
+
+if TYPE_CHECKING:
+    from api.desk import Desk, Desks
+    from api.settings import Settings
+
+T = TypeVar("T")
+
+ledger_option = click.option(
+    "--ledger", metavar="NAME", help="Which ledger; the default is CASECORE_LEDGER, or main."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")
+
+
+def settings() -> "Settings":
+    from api.settings import read
+
+    try:
+        return read(os.environ)
+    except Malformed as error:
+        raise click.UsageError(str(error)) from None
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """Where PostgreSQL is: joins the one that runs in the data folder, or starts it meanwhile."""
+    given = settings()
+    if given.database_url:
+        yield given.database_url
+        return
+    from casecore import embedded
+
+    with embedded.start(given.data_dir) as postgres:
+        yield postgres.url
+
+
+def at_desks(work: "Callable[[Desks], Awaitable[T]]", *, following: bool = False) -> T:
+    import uvloop
+
+    from api.desk import Desks
+
+    async def working(url: str) -> T:
+        async with Desks.open(url, following=following) as desks:
+            return await work(desks)
+
+    with database() as url:
+        return uvloop.run(working(url))
+
+
+def at_desk(
+    ledger: str | None, work: "Callable[[Desk], Awaitable[T]]", *, following: bool = False
+) -> T:
+    name = ledger or settings().ledger
+
+    async def working(desks: "Desks") -> T:
+        return await work(await desks.desk(name))
+
+    return at_desks(working, following=following)
+
+
+def operator() -> str:
+    """Who sits at the command line, as far as the machine knows."""
+    name = os.environ.get("SUDO_USER") or os.environ.get("USER")
+    return name or f"uid-{os.getuid()}"
+
+
+def printable(text: str) -> str:
+    """On one line, and harmless to the terminal: stored text comes from anyone."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def json_of(value: object) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(value)
+
+
+def echo_json(value: object) -> None:
+    click.echo(json_of(value))

@@ -1,0 +1,113 @@
+"""casecore serve, casecore migrate: bring the database up to date, and open the door."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from api.commands.opening import database, settings
+
+if TYPE_CHECKING:
+    from api.desk import Desk
+
+WATCH_SECONDS = 0.2
+
+
+@click.command()
+@click.option("--host", help="Where to listen; the default is CASECORE_HOST, or 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="Which port; the default is PORT or CASECORE_PORT, or 8000. 0 takes a free one.",
+)
+def serve(host: str | None, port: int | None) -> None:
+    """Run the API until SIGINT or SIGTERM.
+
+    Runs its own PostgreSQL in CASECORE_DATA_DIR (./var), unless CASECORE_DATABASE_URL names one.
+    The first start writes an admin key to admin.key in that folder.
+    """
+    import uvloop
+
+    given = settings()
+    where = (host or given.host, given.port if port is None else port)
+    if given.database_url:
+        uvloop.run(_serve(given.database_url, *where, None))
+        return
+    keeper = Keeper(given.data_dir)
+    try:
+        uvloop.run(_serve(keeper.postgres.url, *where, keeper))
+    finally:
+        keeper.postgres.stop()
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database up to date. `serve` does so by itself.
+
+    In production it is run beforehand, by a role that may change the schema.
+    """
+    import uvloop
+
+    from casecore.database import migrate
+
+    with database() as url:
+        uvloop.run(migrate(url))
+    click.echo("the database is up to date")
+
+
+class Keeper:
+    """Our own PostgreSQL, started again should it die."""
+
+    def __init__(self, data_dir: Path) -> None:
+        from casecore import embedded
+
+        self.data_dir = data_dir
+        self.postgres = embedded.start(data_dir, serving=True)
+
+    async def watch(self) -> None:
+        import asyncio
+
+        from casecore import embedded
+
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self.postgres.died:
+                click.echo("PostgreSQL died; starting it again", err=True)
+                self.postgres.stop()
+                # It blocks, and may: nothing can be answered until it is back.
+                self.postgres = embedded.start(self.data_dir, serving=True)
+
+
+async def _serve(url: str, host: str, port: int, keeper: Keeper | None) -> None:
+    import asyncio
+
+    from api.desk import Desks
+    from api.keys import ensure_admin
+    from api.serving import serve
+
+    given = settings()
+    async with Desks.open(url) as desks:
+        await ensure_policy(await desks.desk(given.ledger))
+        given.data_dir.mkdir(parents=True, exist_ok=True)
+        click.echo(await ensure_admin(desks.pool, given.data_dir / "admin.key"))
+        watch = asyncio.create_task(keeper.watch()) if keeper else None
+        try:
+            await serve(desks, host, port, say=click.echo)
+        finally:
+            if watch:
+                watch.cancel()
+
+
+async def ensure_policy(desk: "Desk") -> None:
+    """A desk that has published no goodwill policy begins with the one that casecore brings."""
+    from casecore.actors import Actor, Role
+    from casecore.goodwill.decisions import DEFAULT_TERMS, read_terms
+    from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+
+    seen = await desk.core.see(GoodwillPolicy, GOODWILL_POLICY_ID)
+    if not seen.state.versions:
+        publish = read_terms(DEFAULT_TERMS.read_text("utf-8"))
+        by = Actor("casecore", Role.SYSTEM)
+        await desk.core.execute(
+            GoodwillPolicy, GOODWILL_POLICY_ID, publish, by=by, expected=seen.version
+        )

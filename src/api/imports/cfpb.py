@@ -1,0 +1,180 @@
+"""Complaints as the US Consumer Financial Protection Bureau publishes them.
+
+Each row becomes a case: received by the Bureau, heard there in the consumer's own words, sent to
+the company (whose name becomes the queue), answered by the company, and reopened when the
+consumer disputed that. The file has dates without a time, and none for the answer: a date is the
+beginning of that day where the Bureau sits, and the answer bears the date of sending, before
+which it cannot have come. The file does not say who was at fault either, so nobody is found to be.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from io import BufferedReader
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from api.bodies import converted
+from api.imports.plan import Bad, Plan, Plans, Unreadable, planned
+from api.imports.records import Record, records
+from casecore.asking import Ask
+from casecore.case.decisions.intake import AddNote, HearComplaint, RegisterCase
+from casecore.case.decisions.outcome import ReopenCase, ResolveCase
+from casecore.case.decisions.ownership import QueueCase
+from casecore.case.events.intake import Channel
+from casecore.case.events.outcome import Outcome
+from casecore.errors import Malformed
+
+SOURCE = "cfpb"
+ZONE = "America/New_York"
+QUEUE_MAX = 100
+
+RECEIVED = "Date received"
+SENT = "Date sent to company"
+PRODUCT = "Product"
+ISSUE = "Issue"
+SUB_ISSUE = "Sub-issue"
+NARRATIVE = "Consumer complaint narrative"
+COMPANY = "Company"
+PUBLIC_RESPONSE = "Company public response"
+STATE = "State"
+VIA = "Submitted via"
+RESPONSE = "Company response to consumer"
+TIMELY = "Timely response?"
+DISPUTED = "Consumer disputed?"
+ID = "Complaint ID"
+NEEDED = (RECEIVED, SENT, PRODUCT, ISSUE, COMPANY, VIA, RESPONSE, ID)
+PARTICULARS = (SUB_ISSUE, "Sub-product", "ZIP code", "Tags", "Consumer consent provided?")
+"""What the case keeps as a note."""
+
+CHANNELS: dict[str, Channel] = {
+    "Web": "web",
+    "Phone": "phone",
+    "Postal mail": "letter",
+    "Fax": "letter",
+    "Email": "email",
+    "Referral": "referral",
+    "Web Referral": "referral",
+}
+OUTCOMES: dict[str, Outcome | None] = {
+    "Closed with monetary relief": "upheld",
+    "Closed with relief": "upheld",
+    "Closed with non-monetary relief": "partly_upheld",
+    "Closed with explanation": "heard_no_action",
+    "Closed": "heard_no_action",
+    "Closed without relief": "rejected",
+    "In progress": None,
+    "Untimely response": None,
+}
+"""The outcome by the company's response; None leaves the case open."""
+COLUMNS = {
+    "product": PRODUCT,
+    "category": ISSUE,
+    "reason": NARRATIVE,
+    "intake_ref": ID,
+    "customer.ref": ID,
+    "jurisdictions[0]": STATE,
+    "queue": COMPANY,
+}
+"""Where the value of a command's field comes from."""
+STATES = {"UNITED STATES MINOR OUTLYING ISLANDS": "UM"}
+
+T = TypeVar("T")
+
+
+def plans(file: BufferedReader) -> Plans:
+    for record in records(file, NEEDED):
+        if isinstance(record, Bad):
+            yield record
+            continue
+        try:
+            yield plan(record)
+        except Unreadable as error:
+            yield Bad(record.where, error.why, error.column, record.values[ID])
+        except Malformed as error:
+            column = COLUMNS.get(error.field or "", error.field)
+            yield Bad(record.where, str(error), column, record.values[ID])
+
+
+def plan(record: Record) -> Plan:
+    row = record.values
+    received_at = day(RECEIVED, row[RECEIVED])
+    sent_at = day(SENT, row[SENT])
+    if sent_at < received_at:
+        raise Unreadable(SENT, f"{row[SENT]} is before the day it was received, {row[RECEIVED]}")
+    commands: list[Ask] = []
+    if particulars := [f"{column}: {row[column]}" for column in PARTICULARS if row.get(column)]:
+        note = {"text": "\n".join(particulars), "occurred_at": received_at}
+        commands.append(converted(note, AddNote))
+    commands.append(HearComplaint(customer_finished=True, occurred_at=received_at))
+    company = row[COMPANY]
+    sent = {"queue": queue(company), "reason": f"Sent to {company}", "occurred_at": sent_at}
+    commands.append(converted(sent, QueueCase))
+    commands += answer(row, sent_at)
+    return planned(record.where, registration(row, received_at), *commands)
+
+
+def registration(row: dict[str, str], received_at: datetime) -> RegisterCase:
+    state = row.get(STATE, "")
+    issue = ": ".join(filter(None, (row[ISSUE], row.get(SUB_ISSUE))))
+    return converted(
+        {
+            "channel": known(VIA, row[VIA], CHANNELS),
+            "received_at": received_at,
+            "receipt_zone": ZONE,
+            "customer": {"ref": f"{SOURCE}-{row[ID]}"},
+            "reason": row.get(NARRATIVE) or issue,
+            "product": row[PRODUCT],
+            "category": row[ISSUE],
+            "jurisdictions": (f"US-{STATES.get(state, state)}" if state else "US",),
+            "intake_source": SOURCE,
+            "intake_ref": row[ID],
+            "occurred_at": received_at,
+        },
+        RegisterCase,
+    )
+
+
+def answer(row: dict[str, str], at: datetime) -> list[Ask]:
+    response = row[RESPONSE]
+    outcome = known(RESPONSE, response, OUTCOMES)
+    late = "not in time" if row.get(TIMELY) == "No" else ""
+    told = ". ".join(filter(None, (response, late, row.get(PUBLIC_RESPONSE))))
+    if outcome is None:
+        if told == "In progress":
+            return []
+        return [converted({"text": f"{row[COMPANY]}: {told}", "occurred_at": at}, AddNote)]
+    resolution = {
+        "outcome": outcome,
+        "reasons": f"{row[COMPANY]}: {told}",
+        "fault": {"party": "undetermined"},
+        "occurred_at": at,
+    }
+    commands: list[Ask] = [converted(resolution, ResolveCase)]
+    if row.get(DISPUTED) == "Yes":
+        text = "The consumer disputed the company's response"
+        commands.append(ReopenCase(reason="dissatisfied", text=text, occurred_at=at))
+    return commands
+
+
+def known(column: str, value: str, table: Mapping[str, T]) -> T:
+    if value not in table:
+        raise Unreadable(column, f"{value!r} is none of {', '.join(table)}")
+    return table[value]
+
+
+@lru_cache(maxsize=10_000)
+def day(column: str, text: str) -> datetime:
+    """The beginning of a day where the Bureau sits."""
+    try:
+        civil = date.fromisoformat(text)
+    except ValueError:
+        raise Unreadable(column, f"{text!r} is not a date like 2023-08-25") from None
+    return datetime.combine(civil, time.min, ZoneInfo(ZONE)).astimezone(UTC)
+
+
+@lru_cache(maxsize=10_000)
+def queue(company: str) -> str:
+    """EQUIFAX, INC. as the name of a queue: equifax-inc."""
+    return re.sub(r"[^a-z0-9]+", "-", company.lower()).strip("-")[:QUEUE_MAX]
