@@ -1,0 +1,153 @@
+"""Appends: many callers at once, and one alone."""
+
+import asyncio
+from datetime import UTC, datetime
+from statistics import median
+from time import perf_counter
+from uuid import uuid4
+
+import uuid_utils.compat as uuids
+
+from api.desk import Desk
+from benchmarks.ledgers import SUPERVISOR, Bench
+from benchmarks.measuring import Compared, Target, in_turns
+from benchmarks.peers import (
+    BARE,
+    PGBENCH_CLIENTS,
+    STOCK_THREADS,
+    PgBench,
+    Stock,
+    keep_as_many_in_stock,
+)
+from casecore.case.decisions.contact import RecordProgressUpdate
+from casecore.case.events.contact import ProgressUpdateSent
+from casecore.core import Key
+from casecore.integrity import first_head
+from casecore.ledger import Request, Write
+from casecore.recording import Meta, seal
+
+CALLERS = 256
+STREAK = 50
+"""How many lone appends follow one another before it is the other's turn."""
+PGBENCH_A_SECOND = 12_000
+"""About what it comes to: it is told how many to make, as its clock knows whole seconds only."""
+
+UPDATE = RecordProgressUpdate(text="The depot was asked again, and will call back by noon.")
+
+
+class Stream:
+    """A stream, its next append at a time: what a caller of the append knows and works out."""
+
+    def __init__(self, ledger: str) -> None:
+        self.ledger = ledger
+        self.id = uuids.uuid7()
+        self.version = 0
+        self.head = first_head(ledger, self.id)
+
+    def next(self) -> Request:
+        """One event, with its idempotency key, its hash and the head it leads to."""
+        key = Key.of(SUPERVISOR, str(uuid4()), self.id, [UPDATE])
+        at = datetime.now(UTC)
+        event = ProgressUpdateSent("phone", UPDATE.text, sent_at=at)
+        meta = Meta(uuids.uuid7(), at, SUPERVISOR)
+        sealed = seal(
+            self.ledger, self.id, self.version + 1, self.head, key.command_id, meta, event
+        )
+        write = Write(self.id, self.version, self.head, [sealed])
+        self.version += 1
+        self.head = sealed.head
+        return Request(key.command_id, key.fingerprint, [write])
+
+
+def an_event() -> tuple[bytes, bytes]:
+    """The meta and the data of the event that everyone writes."""
+    (write,) = Stream("main").next().writes
+    (sealed,) = write.events
+    return sealed.meta, sealed.data
+
+
+async def appends(bench: Bench) -> list[Compared]:
+    events = await bench.events()
+    meta, data = an_event()
+    pgbench = PgBench(bench.pg, bench.url, bench.folder, meta, data)
+    transactions = max(1, int(PGBENCH_A_SECOND * bench.pace.seconds) // PGBENCH_CLIENTS)
+    with Stock(bench.url, meta + data) as stock:
+        await keep_as_many_in_stock(bench.url, "public.stored_events")
+        figures = await in_turns(
+            bench.pace.rounds,
+            ours=lambda: appends_a_second(bench.desk, bench.pace.seconds),
+            stock=lambda: stock.appends_a_second(bench.pace.seconds),
+            pgbench=lambda: pgbench.inserts_a_second(transactions),
+        )
+    what = f"appends, {CALLERS} callers, with idempotency, hash and head"
+    ours = figures["ours"]
+    return [
+        Compared(
+            what,
+            events,
+            "/s",
+            ours,
+            f"stock eventsourcing recorder, {STOCK_THREADS} threads",
+            figures["stock"],
+            Target("at least", 15),
+        ),
+        Compared(
+            what,
+            events,
+            "/s",
+            ours,
+            f"pgbench, one insert a commit, {PGBENCH_CLIENTS} clients",
+            figures["pgbench"],
+            Target("at least", 1.2),
+        ),
+    ]
+
+
+async def appends_a_second(desk: Desk, seconds: float) -> float:
+    began = perf_counter()
+
+    async def call() -> int:
+        stream = Stream(desk.ledger)
+        while perf_counter() < began + seconds:
+            await desk.appender.append(stream.next())
+        return stream.version
+
+    written = sum(await asyncio.gather(*(call() for _ in range(CALLERS))))
+    return written / (perf_counter() - began)
+
+
+async def lone_append(bench: Bench) -> list[Compared]:
+    """One caller, who waits for each append; the other's turns lie between."""
+    events = await bench.events()
+    stream = Stream(bench.desk.ledger)
+    rounds = [await lone_round(bench, stream) for _ in range(bench.pace.rounds)]
+    return [
+        Compared(
+            "one caller, append p50",
+            events,
+            "ms",
+            [ours for ours, _ in rounds],
+            "a bare INSERT, p50",
+            [bare for _, bare in rounds],
+            Target("at most", 1.5),
+        )
+    ]
+
+
+async def lone_round(bench: Bench, stream: Stream) -> tuple[float, float]:
+    """Both medians, in milliseconds. Ours begins with sealing the event."""
+    meta, data = an_event()
+    ours: list[float] = []
+    bare: list[float] = []
+    async with bench.desks.pool.acquire() as connection:
+        insert = await connection.prepare(BARE)
+        for _ in range(bench.pace.singles // STREAK):
+            for _ in range(STREAK):
+                began = perf_counter()
+                await bench.desk.appender.append(stream.next())
+                ours.append(perf_counter() - began)
+            for version in range(STREAK):
+                began = perf_counter()
+                await insert.fetch(stream.id, version, "ProgressUpdateSent", meta, data)
+                bare.append(perf_counter() - began)
+    return 1000 * median(ours), 1000 * median(bare)
