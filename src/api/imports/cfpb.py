@@ -99,6 +99,8 @@ def plans(file: BufferedReader) -> Plans:
 
 def plan(record: Record) -> Plan:
     row = record.values
+    if not row[ID].isdecimal():
+        raise Unreadable(ID, f"{row[ID]!r} is not a number")
     received_at = day(RECEIVED, row[RECEIVED])
     sent_at = day(SENT, row[SENT])
     if sent_at < received_at:

@@ -15,6 +15,7 @@ BOM = b"\xef\xbb\xbf"
 
 class Record(NamedTuple):
     line: int
+    """Its first."""
     values: dict[str, str]
 
     @property
@@ -28,7 +29,8 @@ def records(file: BufferedReader, needed: Sequence[str]) -> Iterator[Record | Ba
     reader = csv.reader(lines, strict=True)
     header = head(lines, reader, needed)
     while True:
-        where = f"line {lines.number + 1}"
+        line = lines.number + 1
+        where = f"line {line}"
         lines.trouble = None
         try:
             values = next(reader)
@@ -44,7 +46,7 @@ def records(file: BufferedReader, needed: Sequence[str]) -> Iterator[Record | Ba
             yield Bad(*lines.trouble)
         elif len(values) == len(header):
             if lines.terminated:
-                yield Record(lines.number, dict(zip(header, values, strict=True)))
+                yield Record(line, dict(zip(header, values, strict=True)))
             else:
                 yield Bad(
                     where,
