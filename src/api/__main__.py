@@ -5,9 +5,11 @@ import sys
 import rich_click as click
 
 from api.commands.demo import demo
+from api.commands.history import history
 from api.commands.importing import import_file
 from api.commands.keys import keys
 from api.commands.policy import policy
+from api.commands.projections import projections
 from api.commands.serving import migrate, serve
 from casecore.errors import CaseError
 
@@ -26,7 +28,7 @@ def casecore() -> None:
     """
 
 
-for command in (serve, demo, import_file, policy, keys, migrate):
+for command in (serve, demo, import_file, history, policy, keys, projections, migrate):
     casecore.add_command(command)
 
 

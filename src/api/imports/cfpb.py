@@ -1,8 +1,8 @@
 """Complaints as the US Consumer Financial Protection Bureau publishes them.
 
-Each row becomes a case: received by the Bureau, heard there in the consumer's own words, sent to
-the company (whose name becomes the queue), answered by the company, and reopened when the
-consumer disputed that. The file has dates without a time, and none for the answer: a date is the
+Each row becomes a case: received by the Bureau, heard there in the consumer's own words, put into
+the queue of the company it was sent to, taken on and answered by the company, and reopened when
+the consumer disputed that. The file has dates without a time, and none for the answer: a date is the
 beginning of that day where the Bureau sits, and the answer bears the date of sending, before
 which it cannot have come. The file does not say who was at fault either, so nobody is found to be.
 """
@@ -21,14 +21,14 @@ from api.imports.records import Record, records
 from casecore.asking import Ask
 from casecore.case.decisions.intake import AddNote, HearComplaint, RegisterCase
 from casecore.case.decisions.outcome import ReopenCase, ResolveCase
-from casecore.case.decisions.ownership import QueueCase
+from casecore.case.decisions.ownership import AssignCase, QueueCase
 from casecore.case.events.intake import Channel
 from casecore.case.events.outcome import Outcome
 from casecore.errors import Malformed
 
 SOURCE = "cfpb"
 ZONE = "America/New_York"
-QUEUE_MAX = 100
+CODE_MAX = 100
 
 RECEIVED = "Date received"
 SENT = "Date sent to company"
@@ -111,7 +111,7 @@ def plan(record: Record) -> Plan:
         commands.append(converted(note, AddNote))
     commands.append(HearComplaint(customer_finished=True, occurred_at=received_at))
     company = row[COMPANY]
-    sent = {"queue": queue(company), "reason": f"Sent to {company}", "occurred_at": sent_at}
+    sent = {"queue": code(company), "reason": f"Sent to {company}", "occurred_at": sent_at}
     commands.append(converted(sent, QueueCase))
     commands += answer(row, sent_at)
     return planned(record.where, registration(row, received_at), *commands)
@@ -153,7 +153,8 @@ def answer(row: dict[str, str], at: datetime) -> list[Ask]:
         "fault": {"party": "undetermined"},
         "occurred_at": at,
     }
-    commands: list[Ask] = [converted(resolution, ResolveCase)]
+    taken_on = AssignCase(agent=code(row[COMPANY]), occurred_at=at)
+    commands: list[Ask] = [taken_on, converted(resolution, ResolveCase)]
     if row.get(DISPUTED) == "Yes":
         text = "The consumer disputed the company's response"
         commands.append(ReopenCase(reason="dissatisfied", text=text, occurred_at=at))
@@ -177,6 +178,6 @@ def day(column: str, text: str) -> datetime:
 
 
 @lru_cache(maxsize=10_000)
-def queue(company: str) -> str:
-    """EQUIFAX, INC. as the name of a queue: equifax-inc."""
-    return re.sub(r"[^a-z0-9]+", "-", company.lower()).strip("-")[:QUEUE_MAX]
+def code(company: str) -> str:
+    """EQUIFAX, INC. as queues and agents are named: equifax-inc."""
+    return re.sub(r"[^a-z0-9]+", "-", company.lower()).strip("-")[:CODE_MAX]

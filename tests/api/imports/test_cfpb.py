@@ -10,7 +10,7 @@ from api.imports import cfpb
 from api.imports.plan import Bad, Plan
 from casecore.case.decisions.intake import AddNote, HearComplaint, RegisterCase
 from casecore.case.decisions.outcome import ReopenCase, ResolveCase
-from casecore.case.decisions.ownership import QueueCase
+from casecore.case.decisions.ownership import AssignCase, QueueCase
 from casecore.errors import Malformed
 from tests.api.imports.shared import shared
 
@@ -46,7 +46,7 @@ def bad(text: str | bytes) -> Bad:
 def test_a_row_is_received_heard_sent_to_the_company_and_answered() -> None:
     plan = one(HEADER + ROW)
     midnight = datetime(2023, 8, 25, 4, tzinfo=UTC)
-    register, note, heard, sent, resolved = plan.commands
+    register, note, heard, sent, taken_on, resolved = plan.commands
     assert isinstance(register, RegisterCase)
     assert register.received_at == register.occurred_at == midnight
     assert register.receipt_zone == "America/New_York"
@@ -60,6 +60,7 @@ def test_a_row_is_received_heard_sent_to_the_company_and_answered() -> None:
     assert heard == HearComplaint(customer_finished=True, occurred_at=midnight)
     later = datetime(2023, 8, 28, 4, tzinfo=UTC)
     assert sent == QueueCase(queue="equifax-inc", reason="Sent to EQUIFAX, INC.", occurred_at=later)
+    assert taken_on == AssignCase(agent="equifax-inc", occurred_at=later)
     assert isinstance(resolved, ResolveCase)
     assert resolved.outcome == "heard_no_action"
     assert resolved.reasons == "EQUIFAX, INC.: Closed with explanation"
