@@ -1,0 +1,231 @@
+"""Tables made from what their rows look like: a struct's fields are the columns."""
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from inspect import cleandoc, getsource
+from textwrap import dedent
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import inspect
+
+from casecore.database import Connection
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+Key = tuple[Any, ...]
+
+
+class Column(NamedTuple):
+    name: str
+    type: str
+    nullable: bool
+    read: Callable[[Any], Any] | None
+    """What makes the field's value of the column's, where that is not the same."""
+    comment: str | None
+
+    @property
+    def quoted(self) -> str:
+        return f'"{self.name}"'
+
+
+@cache
+def columns_of(row: type[msgspec.Struct]) -> tuple[Column, ...]:
+    described = inspect.type_info(row)
+    assert isinstance(described, inspect.StructType)
+    comments, annotations = docstrings(row), get_type_hints(row)
+    columns = []
+    for field in described.fields:
+        type_, nullable = sql_type(field.type)
+        read: Callable[[Any], Any] | None = None
+        if type_ == "jsonb":
+            read = msgspec.json.Decoder(annotations[field.name]).decode
+        columns.append(Column(field.name, type_, nullable, read, comments.get(field.name)))
+    return tuple(columns)
+
+
+def sql_type(of: inspect.Type) -> tuple[str, bool]:
+    match of:
+        case inspect.Metadata():
+            return sql_type(of.type)
+        case inspect.UnionType():
+            kinds = {sql_type(kind)[0] for kind in of.types if kind != inspect.NoneType()}
+            [type_] = kinds
+            return type_, inspect.NoneType() in of.types
+        case inspect.UUIDType():
+            return "uuid", False
+        case inspect.IntType():
+            return "bigint", False
+        case inspect.BoolType():
+            return "boolean", False
+        case inspect.StrType() | inspect.LiteralType() | inspect.EnumType():
+            return "text", False
+        case inspect.DateTimeType():
+            return "timestamptz", False
+        case inspect.StructType() | inspect.DictType():
+            return "jsonb", False
+        case inspect.VarTupleType() | inspect.TupleType() | inspect.ListType():
+            return "jsonb", False
+    raise TypeError(f"no column can hold {of}")
+
+
+def docstrings(of: type[Any]) -> dict[str, str]:
+    """The sentence below each field, which Python itself does not keep."""
+    [body] = ast.parse(dedent(getsource(of))).body
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = " ".join(cleandoc(text).split())
+    return found
+
+
+@cache
+def columns(row: type[msgspec.Struct]) -> str:
+    """The columns of a row, to be named in a SELECT from which `row_of` makes it again."""
+    return ", ".join(column.quoted for column in columns_of(row))
+
+
+def row_of(of: type[Row], record: Iterable[Any]) -> Row:
+    values = [*record]
+    for index, read in readers(of):
+        if values[index] is not None:
+            values[index] = read(values[index])
+    return of(*values)
+
+
+@cache
+def readers(of: type[msgspec.Struct]) -> list[tuple[int, Callable[[Any], Any]]]:
+    return [(i, column.read) for i, column in enumerate(columns_of(of)) if column.read]
+
+
+class Shape(NamedTuple):
+    """A table as its projection describes it. Each ledger has a part, to be rebuilt alone."""
+
+    name: str
+    row: type[msgspec.Struct]
+    key: tuple[str, ...]
+    indexes: tuple[str, ...]
+    comment: str
+
+    @property
+    def table(self) -> str:
+        return f"ops.{self.name}"
+
+    async def make(self, db: Connection) -> None:
+        """Make the table, without any rows; whatever was there is gone."""
+        table, columns = self.table, columns_of(self.row)
+        defined = [
+            "ledger int NOT NULL",
+            *(f"{c.quoted} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in columns),
+            f"PRIMARY KEY (ledger, {', '.join(quoted(self.key))})",
+        ]
+        statements = [
+            f"DROP TABLE IF EXISTS {table}",
+            f"CREATE TABLE {table} ({', '.join(defined)}) PARTITION BY LIST (ledger)",
+            *(f"CREATE INDEX ON {table} {index}" for index in self.indexes),
+            f"COMMENT ON TABLE {table} IS {literal(self.comment)}",
+            *(
+                f"COMMENT ON COLUMN {table}.{c.quoted} IS {literal(c.comment)}"
+                for c in columns
+                if c.comment
+            ),
+        ]
+        await db.execute(";\n".join(statements))
+
+
+class Part:
+    """The rows of one ledger in one generation."""
+
+    def __init__(self, shape: Shape, ledger: int, generation: int) -> None:
+        self.shape = shape
+        self.ledger = ledger
+        self.generation = generation
+        self.name = f"ops.{shape.name}_{ledger}_{generation}"
+        described = columns_of(shape.row)
+        types = {column.name: column.type for column in described}
+        key, keys = ", ".join(quoted(shape.key)), arrays(types[name] for name in shape.key)
+        values = ", ".join(f"{c.quoted} = EXCLUDED.{c.quoted}" for c in described)
+        self._in_json = [i for i, column in enumerate(described) if column.type == "jsonb"]
+        self._load = f"""
+            SELECT {columns(shape.row)} FROM {self.name} JOIN unnest({keys}) AS k ({key})
+            USING ({key}) WHERE ledger = {ledger}
+        """
+        self._store = f"""
+            INSERT INTO {self.name} (ledger, {columns(shape.row)})
+            SELECT {ledger}, * FROM unnest({arrays(types.values())})
+            ON CONFLICT (ledger, {key}) DO UPDATE SET {values}
+        """
+        self._drop = f"""
+            DELETE FROM {self.name}
+            WHERE ledger = {ledger} AND ({key}) IN (SELECT * FROM unnest({keys}))
+        """
+
+    async def make(self, db: Connection) -> None:
+        await db.execute(
+            f"""
+            CREATE TABLE {self.name} PARTITION OF {self.shape.table}
+            FOR VALUES IN ({self.ledger})
+            """
+        )
+
+    async def make_apart(self, db: Connection) -> None:
+        """Make it so that it can be attached without being looked through."""
+        await db.execute(
+            f"""
+            CREATE TABLE {self.name}
+            (LIKE {self.shape.table} INCLUDING ALL, CHECK (ledger = {self.ledger}))
+            """
+        )
+
+    async def attach(self, db: Connection) -> None:
+        await db.execute(
+            f"""
+            ALTER TABLE {self.shape.table}
+            ATTACH PARTITION {self.name} FOR VALUES IN ({self.ledger})
+            """
+        )
+
+    async def detach(self, db: Connection) -> None:
+        await db.execute(f"ALTER TABLE {self.shape.table} DETACH PARTITION {self.name}")
+        await self.clear(db)
+
+    async def clear(self, db: Connection) -> None:
+        await db.execute(f"DROP TABLE IF EXISTS {self.name}")
+
+    async def load(self, db: Connection, keys: Iterable[Key]) -> dict[Key, Any]:
+        """The rows there are of these."""
+        found = await db.fetch(self._load, *transposed(keys))
+        width = len(self.shape.key)
+        return {tuple(record.values())[:width]: row_of(self.shape.row, record) for record in found}
+
+    async def store(self, db: Connection, rows: Sequence[msgspec.Struct]) -> None:
+        """Write them all in one statement, however many they are."""
+        values = transposed(msgspec.structs.astuple(row) for row in rows)
+        for i in self._in_json:
+            values[i] = [v if v is None else msgspec.json.encode(v).decode() for v in values[i]]
+        await db.execute(self._store, *values)
+
+    async def drop(self, db: Connection, keys: Iterable[Key]) -> None:
+        await db.execute(self._drop, *transposed(keys))
+
+
+def quoted(names: Iterable[str]) -> list[str]:
+    return [f'"{name}"' for name in names]
+
+
+def literal(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def arrays(types: Iterable[str]) -> str:
+    return ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, 1))
+
+
+def transposed(rows: Iterable[Iterable[Any]]) -> list[Sequence[Any]]:
+    return list(zip(*rows, strict=True))
