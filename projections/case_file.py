@@ -1039,6 +1039,8 @@ class Filed(NamedTuple):
     body: bytes
     version: int
     position: int
+    owner: str | None
+    registered_by: str
 
 
 class CaseFiles:
@@ -1077,8 +1079,7 @@ class CaseFiles:
 
     async def at_version(self, case_id: UUID, version: int) -> Filed:
         """The file as it was when the case had come to this version."""
-        rows = await self.recorder.history(case_id)
-        file = self._folded(None, [row for row in rows if row.version <= version])
+        file = self._folded(None, await self.recorder.history(case_id, upto=version))
         if file is None or file.version < version:
             raise NotFound(
                 "version-not-found", f"the case has not come to version {version}: read it as it is"
@@ -1087,8 +1088,7 @@ class CaseFiles:
 
     async def as_of(self, case_id: UUID, instant: datetime) -> Filed:
         """The file as it was known then, from what had been recorded."""
-        rows = await self.recorder.history(case_id)
-        file = self._folded(None, [row for row in rows if row.recorded_at <= instant])
+        file = self._folded(None, await self.recorder.history(case_id, recorded_by=instant))
         if file is None:
             raise NotFound(
                 "case-not-found", f"no such case was known on {instant:%Y-%m-%d at %H:%M:%S %Z}"
@@ -1119,4 +1119,5 @@ class CaseFiles:
 
 
 def as_filed(file: CaseFile) -> Filed:
-    return Filed(msgspec.json.encode(file), file.version, file.position)
+    body = msgspec.json.encode(file)
+    return Filed(body, file.version, file.position, file.owner, file.registered_by)

@@ -57,7 +57,7 @@ def asks(door: Door, table: Table, row: Row) -> HTTPRouteHandler:
     async def ask(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
         ids = request.path_params
-        stream_id: UUID = ids["stream_id"] if names else GOODWILL_POLICY_ID
+        stream_id: UUID = ids[names] if names else GOODWILL_POLICY_ID
         given = {name: ids[name] for name in in_body}
         command = bodies.command(parsed(await body(request)), row.command, given)
         written = await carry_out(door, request, caller, table.of, stream_id, [command])
@@ -84,10 +84,10 @@ def registers(door: Door) -> HTTPRouteHandler:
 def converses(door: Door, table: Table) -> list[HTTPRouteHandler]:
     """Several commands in one request, all or nothing."""
 
-    @post("/v1/cases/{stream_id:uuid}/commands")
+    @post("/v1/cases/{case_id:uuid}/commands")
     async def converse(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
-        case_id: UUID = request.path_params["stream_id"]
+        case_id: UUID = request.path_params["case_id"]
         commands = conversation(parsed(await body(request)), table)
         written = await carry_out(door, request, caller, Case, case_id, commands)
         return answer(written, {"case_id": case_id}, {"made": all_made(written, table)})
@@ -208,5 +208,4 @@ def answer(written: Written, here: dict[str, Any], new: dict[str, Any]) -> Answe
 
 def litestar_path(table: Table, row: Row) -> str:
     """The path as the framework wants it: what names the aggregate is a UUID, the rest text."""
-    base = PARAMETER.sub("{stream_id:uuid}", table.base)
-    return base + PARAMETER.sub(r"{\1:str}", row.path)
+    return PARAMETER.sub(r"{\1:uuid}", table.base) + PARAMETER.sub(r"{\1:str}", row.path)

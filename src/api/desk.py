@@ -5,24 +5,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
-from casecore.appender import Appender
+from casecore.appender import UNKNOWN, Appender
 from casecore.core import Core
 from casecore.database import Pool, connect, ledger_id, migrate
 from casecore.following import Feed
 from casecore.recorder import Recorder
 from projections import PROJECTIONS
+from projections.case_file import CaseFiles
+
+READY_SECONDS_MAX = 1.0
 
 
 class Desk:
     """One ledger: what writes it, the rules over it, and what follows it."""
 
     def __init__(self, pool: Pool, id: int, ledger: str) -> None:
+        self.id = id
         self.ledger = ledger
         self.pool = pool
         self.appender = Appender(pool, id)
         self.recorder = Recorder(pool, id, ledger)
         self.core = Core(self.recorder, self.appender)
         self.feed = Feed(pool, self.recorder, PROJECTIONS)
+        self.files = CaseFiles(self.feed)
         self.appender.on_appended.append(self.feed.wake)
         self.feed.on_rows.append(self.core.learn)
 
@@ -37,6 +42,7 @@ class Desks:
     def __init__(self, pool: Pool, *, following: bool) -> None:
         self.pool = pool
         self.following = following
+        self.closing = False
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
 
@@ -63,6 +69,17 @@ class Desks:
                     self._desks[ledger] = desk
         return self._desks[ledger]
 
+    async def ready(self) -> bool:
+        """Whether a request that came now could be answered."""
+        if self.closing:
+            return False
+        try:
+            await self.pool.fetchval("SELECT 1", timeout=READY_SECONDS_MAX)
+        except UNKNOWN:
+            return False
+        return True
+
     async def close(self) -> None:
+        self.closing = True
         for desk in self._desks.values():
             await desk.close()

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from casecore.appender import UNKNOWN
 from casecore.errors import (
     CaseError,
     Conflict,
@@ -66,9 +67,11 @@ def problem(_: Request[Any, Any, Any], error: CaseError) -> Response[bytes]:
     return document(status, error.code, str(error), headers, **more, **error.context)
 
 
-def turned_away(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def turned_away(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What the framework refused: no such path, the wrong method, too much of a body."""
     status = error.status_code
+    if status >= 500:
+        return failed(request, error)
     return document(
         status,
         CODES.get(status, CODES[400]),
@@ -85,7 +88,19 @@ def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     return document(500, "internal-error", sentence, {}, reference=reference)
 
 
-HANDLERS: Any = {CaseError: problem, HTTPException: turned_away, Exception: failed}
+def unreachable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The database went away under a question; a command is tried again by the appender."""
+    logger.warning("%s %s found no database: %r", request.method, request.url.path, error)
+    gone = Unavailable("store-unavailable", "the database cannot be reached: try again shortly")
+    return problem(request, gone)
+
+
+HANDLERS: Any = {
+    Exception: failed,
+    **dict.fromkeys(UNKNOWN, unreachable),
+    HTTPException: turned_away,
+    CaseError: problem,
+}
 
 
 def document(

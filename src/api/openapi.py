@@ -13,8 +13,9 @@ from api.bodies import BODY_MAX
 from api.examples import EXAMPLES
 from api.given import IDEMPOTENCY_KEY_MAX
 from api.problems import CODES
+from api.queries import QUERIES
 from api.reading import Query
-from api.routes import CASES, QUERIES, TABLES
+from api.routes import CASES, TABLES
 from casecore.actors import Role
 from casecore.asking import Ask
 from casecore.case.decisions.intake import RegisterCase

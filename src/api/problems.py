@@ -1,7 +1,7 @@
 """Every code that a problem may carry, by status. A test compares it with what is raised."""
 
 LISTED = """
-400 cursor-invalid invalid-utf-8 lone-surrogate malformed-json malformed-request nested-too-deeply
+400 invalid-utf-8 lone-surrogate malformed-json malformed-request nested-too-deeply
     nul-character policy-unreadable repeated-name schema-violation
 401 unauthenticated
 403 not-owner own-scope role-forbidden self-approval self-rating

@@ -1,0 +1,171 @@
+"""Every question, and the path it is asked at: one row each, below what answers it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from api import bodies, scope
+from api.cases import CaseAt, Told, get_case, get_history
+from api.reading import PEOPLE, Asked, Page, Params, Query
+from casecore.actors import Role
+from casecore.asking import Code, Instant, Short
+from casecore.case.events.intake import Priority
+from casecore.case.events.solutions import Proposer
+from casecore.errors import NotFound
+from casecore.following import Progress
+from casecore.goodwill.events import GoodwillPolicyPublished, GoodwillTerms
+from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+from projections import agent_queues, callbacks, cases, goodwill, paging, promises, solutions
+from projections.case_file import CaseFile
+
+COUNTED = PEOPLE | {Role.BI}
+"""Who may read what names no person."""
+
+T = TypeVar("T")
+
+
+class QueueName(msgspec.Struct, frozen=True):
+    queue: Code
+
+
+class GoodwillPolicyView(msgspec.Struct, frozen=True):
+    """The policy that offers are held against, its next draft, and all it ever was."""
+
+    in_force: int | None
+    """The version in force now."""
+    draft: GoodwillTerms | None
+    versions: tuple[GoodwillPolicyPublished, ...]
+
+
+class CaseList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stage: cases.Stage | None = None
+    owner: Code | None = None
+    customer: Short | None = None
+    """The customer's ref."""
+    queue: Code | None = None
+    priority: Priority | None = None
+    ref: Short | None = None
+    """The case_ref that people quote."""
+
+
+class PromiseList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    case_id: UUID | None = None
+    state: promises.PromiseState | None = None
+    made_by: Code | None = None
+    due_before: Instant | None = None
+
+
+class CallbackList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    case_id: UUID | None = None
+    state: callbacks.CallbackState | None = None
+    due_before: Instant | None = None
+
+
+class OfferList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    case_id: UUID | None = None
+    state: goodwill.OfferState | None = None
+    offered_by: Code | None = None
+
+
+class SolutionList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    kind: solutions.Kind | None = None
+    status: solutions.LibraryStatus | None = None
+    proposer: Proposer | None = None
+    product: Short | None = None
+    category: Short | None = None
+
+
+async def list_cases(asked: Asked) -> paging.Page[cases.Case]:
+    """The cases, those received last first; an agent's own."""
+    return await listed(asked, cases.listed, owner=scope.own(asked.caller, asked.params.owner))
+
+
+async def list_queues(asked: Asked) -> paging.Page[agent_queues.Queue]:
+    """The queues in which anything waits."""
+    return paging.Page(await agent_queues.queues(asked.desk.pool, asked.desk.id), None)
+
+
+async def list_queue_items(asked: Asked) -> paging.Page[agent_queues.Waiting]:
+    """What waits in a queue, in the order in which it is to be taken on."""
+    queue = bodies.converted(asked.ids, QueueName).queue
+    page: Page = asked.params
+    return await agent_queues.items(
+        asked.desk.pool, asked.desk.id, queue, after=page.after, limit=page.limit
+    )
+
+
+async def list_promises(asked: Asked) -> paging.Page[promises.Promise]:
+    """The promises, those due first first; an agent's own, or those of one case."""
+    made_by = await scope.of_case_or_own(asked.caller, asked.params.case_id, asked.params.made_by)
+    return await listed(asked, promises.listed, made_by=made_by)
+
+
+async def list_callbacks(asked: Asked) -> paging.Page[callbacks.Callback]:
+    """The callbacks, those whose window ends first first."""
+    return await listed(asked, callbacks.listed)
+
+
+async def list_goodwill(asked: Asked) -> paging.Page[goodwill.Offer]:
+    """The discounts and other goodwill, the newest first; an agent's own, or those of one case."""
+    offered_by = await scope.of_case_or_own(
+        asked.caller, asked.params.case_id, asked.params.offered_by
+    )
+    return await listed(asked, goodwill.listed, offered_by=offered_by)
+
+
+async def list_solutions(asked: Asked) -> paging.Page[solutions.Rated]:
+    """The solution library, and how well each entry and each proposer's ideas have done."""
+    return await listed(asked, solutions.listed)
+
+
+async def get_solution(asked: Asked) -> solutions.Rated:
+    """One solution of the library, and how well it has done."""
+    found = await solutions.one(asked.desk.pool, asked.desk.id, asked.ids["solution_id"])
+    if found is None:
+        raise NotFound("solution-not-found", "the library has no such solution: check the id")
+    return found
+
+
+async def get_goodwill_policy(asked: Asked) -> GoodwillPolicyView:
+    """The goodwill policy: the version in force, the draft, and every version published."""
+    seen = await asked.desk.core.see(GoodwillPolicy, GOODWILL_POLICY_ID)
+    policy: GoodwillPolicy = seen.state
+    in_force = policy.at(asked.desk.core.now())
+    number = in_force.version if in_force else None
+    return GoodwillPolicyView(number, policy.draft, policy.versions)
+
+
+async def list_projections(asked: Asked) -> paging.Page[Progress]:
+    """The read models, and how far behind the ledger each of them is."""
+    return paging.Page(await asked.desk.feed.status(), None)
+
+
+async def listed(asked: Asked, query: Callable[..., Awaitable[T]], **scoped: Any) -> T:
+    """The page of a read model that the parameters describe, narrowed to what may be seen."""
+    params = {name: getattr(asked.params, name) for name in asked.params.__struct_fields__}
+    del params["min_position"]
+    return await query(asked.desk.pool, asked.desk.id, **params | scoped)
+
+
+QUERIES = (
+    Query("/v1/cases", CaseList, PEOPLE, paging.Page[cases.Case], list_cases),
+    Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
+    Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
+    Query("/v1/queues", Params, COUNTED, paging.Page[agent_queues.Queue], list_queues),
+    Query(
+        "/v1/queues/{queue:str}/items",
+        Page,
+        PEOPLE,
+        paging.Page[agent_queues.Waiting],
+        list_queue_items,
+    ),
+    Query("/v1/promises", PromiseList, PEOPLE, paging.Page[promises.Promise], list_promises),
+    Query("/v1/callbacks", CallbackList, PEOPLE, paging.Page[callbacks.Callback], list_callbacks),
+    Query("/v1/goodwill", OfferList, PEOPLE, paging.Page[goodwill.Offer], list_goodwill),
+    Query("/v1/solutions", SolutionList, COUNTED, paging.Page[solutions.Rated], list_solutions),
+    Query("/v1/solutions/{solution_id:uuid}", Params, COUNTED, solutions.Rated, get_solution),
+    Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
+    Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
+)
