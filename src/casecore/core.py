@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from random import random
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 from weakref import WeakValueDictionary
@@ -21,7 +22,9 @@ from casecore.ledger import Appended, Request, Write
 from casecore.recorder import Recorder
 from casecore.recording import AnyEvent, Meta, Recorded, event_of, seal
 
-ATTEMPTS_MAX = 8
+ATTEMPTS_MAX = 10
+CONFLICT_SECONDS = 0.001
+"""How long to stand back at most after a first conflict; twice as long after each further one."""
 CACHE_MAX = 10_000
 CLOCK_SKEW = timedelta(minutes=1)
 BACKDATING = {
@@ -147,6 +150,7 @@ class Core:
                     )
                 except Conflict:
                     self.forget(*drafts)
+                    await asyncio.sleep(CONFLICT_SECONDS * random() * 2**attempt)
                     continue
                 if appended.duplicate:
                     self.forget(*drafts)

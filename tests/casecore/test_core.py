@@ -70,7 +70,7 @@ async def test_a_key_is_remembered_when_the_command_changed_nothing(core: Core) 
     await core.execute(Case, case_id, hear, by=ADMIN)
     key = Key.of(ADMIN, "again", case_id, [hear])
     nothing = await core.execute(Case, case_id, hear, by=ADMIN, key=key)
-    assert nothing.events == ()
+    assert not nothing.events
     await core.execute(Case, case_id, AddNote(text="Meanwhile"), by=ADMIN)
     again = await core.execute(Case, case_id, hear, by=ADMIN, key=key)
     assert (again.version, again.replayed) == (nothing.version, True)
