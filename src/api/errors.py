@@ -42,7 +42,6 @@ CODES = {
     405: "method-not-allowed",
     413: "body-too-large",
     415: UNSUPPORTED,
-    429: "rate-limited",
 }
 """The code of a failure that the framework finds before we do."""
 

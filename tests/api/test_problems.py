@@ -1,0 +1,52 @@
+"""The codes that the documentation lists are those that can be answered."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.errors import CODES as FOUND_BY_THE_FRAMEWORK
+from api.errors import STATUS
+from api.problems import CODES
+
+SRC = Path(__file__).parents[2] / "src"
+ANSWERING = (
+    *SRC.glob("casecore/*/decisions.py"),
+    *SRC.glob("casecore/case/decisions/*.py"),
+    *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "recorder")),
+    *SRC.glob("api/*.py"),
+    SRC.parent / "projections" / "case_file.py",
+)
+STATUS_BY_NAME = {error.__name__: status for error, status in STATUS.items()}
+ELSEWHERE = {
+    (503, "projection-lagging"),
+    (500, "internal-error"),
+    (415, "unsupported-media-type"),
+    *FOUND_BY_THE_FRAMEWORK.items(),
+}
+AT_THE_COMMAND_LINE = {"setting-invalid", "policy-unreadable", "address-unavailable"}
+
+
+def test_every_code_that_is_raised_is_listed_under_its_status() -> None:
+    raised = defaultdict(set)
+    for path in ANSWERING:
+        for status, code in codes_in(ast.parse(path.read_text("utf-8"))):
+            raised[status].add(code)
+    for status, code in ELSEWHERE:
+        raised[status].add(code)
+    raised[400].discard("unsupported-media-type")
+    listed = {status: set(codes) for status, codes in CODES.items()}
+    assert listed == {status: codes - AT_THE_COMMAND_LINE for status, codes in raised.items()}
+
+
+def codes_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or not call.args:
+            continue
+        if call.func.id in ("found", "refuse_unknown") and isinstance(
+            field := call.args[-1], ast.Constant
+        ):
+            noun = str(field.value).removesuffix("s").removesuffix("_id").split("_")[-1]
+            yield 404, f"{noun}-not-found"
+        if call.func.id in STATUS_BY_NAME and isinstance(code := call.args[0], ast.Constant):
+            yield STATUS_BY_NAME[call.func.id], str(code.value)
