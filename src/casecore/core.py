@@ -230,7 +230,8 @@ class Core:
                 else:
                     draft.add(at, decided)
             except CaseError as error:
-                error.context.setdefault("command_index", index)
+                if len(commands) > 1:
+                    error.context.setdefault("command_index", index)
                 raise
         return drafts
 
