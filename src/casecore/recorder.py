@@ -1,0 +1,75 @@
+"""Reads the ledger: a stream's history, and the one order of everything."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from casecore.database import Pool
+from casecore.errors import Rejected
+from casecore.ledger import Appended, Row
+
+COLUMNS = (
+    "position, stream_id, version, type, recorded_at, command_id, meta, data, data_hash, head"
+)
+
+
+class Recorder:
+    def __init__(self, pool: Pool, id: int, ledger: str) -> None:
+        self.pool = pool
+        self.id = id
+        self.ledger = ledger
+
+    async def history(
+        self,
+        stream_id: UUID,
+        after: int = 0,
+        *,
+        upto: int | None = None,
+        recorded_by: datetime | None = None,
+    ) -> list[Row]:
+        rows = await self.pool.fetch(
+            f"""
+            SELECT {COLUMNS} FROM es.event
+            WHERE ledger = $1 AND stream_id = $2 AND version > $3
+              AND ($4::int IS NULL OR version <= $4)
+              AND ($5::timestamptz IS NULL OR recorded_at <= $5)
+            ORDER BY version
+            """,
+            *(self.id, stream_id, after, upto, recorded_by),
+        )
+        return [Row(*row) for row in rows]
+
+    async def read(self, after: int, limit: int, upto: int | None = None) -> list[Row]:
+        rows = await self.pool.fetch(
+            f"""
+            SELECT {COLUMNS} FROM es.event
+            WHERE ledger = $1 AND position > $2 AND position <= coalesce($4, position)
+            ORDER BY position LIMIT $3
+            """,
+            *(self.id, after, limit, upto),
+        )
+        return [Row(*row) for row in rows]
+
+    async def first_answer(self, command_id: UUID, fingerprint: bytes) -> Appended | None:
+        row: Any = await self.pool.fetchrow(
+            """
+            SELECT version, position, written, recorded_at, fingerprint
+            FROM es.command WHERE ledger = $1 AND command_id = $2
+            """,
+            *(self.id, command_id),
+        )
+        if row is None:
+            return None
+        if row["fingerprint"] != fingerprint:
+            raise Rejected(
+                "idempotency-key-reuse",
+                "this key was used for another request; use a new key for a new request",
+            )
+        return Appended(*row[:4], duplicate=True)
+
+    async def head(self) -> int:
+        """The last position of the ledger."""
+        position: int = await self.pool.fetchval(
+            "SELECT last_position FROM es.ledger WHERE ledger = $1", self.id
+        )
+        return position
