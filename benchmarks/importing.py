@@ -107,7 +107,7 @@ async def imports(bench: Bench) -> list[Compared]:
     what = f"import of {bench.pace.import_rows:,} CFPB rows, events"
     copy = "COPY of the same rows"
     return [
-        Compared(what, events, "/s", ours, "", [], Target("at least", 30_000)),
+        Compared(what, events, "/s", ours, target=Target("at least", 30_000)),
         Compared(
             what,
             events,

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import uuid_utils.compat as uuids
@@ -28,7 +27,7 @@ from casecore.case.decisions.ownership import AssignCase
 from casecore.case.decisions.promises import MakePromise
 from casecore.case.decisions.solutions import OfferSolution, ProposeSolution
 from casecore.case.state import Case
-from casecore.embedded import Embedded
+from casecore.embedded import DATABASE, Embedded
 
 LEDGER = "main"
 SUPERVISOR = Actor("sam", Role.SUPERVISOR)
@@ -57,7 +56,7 @@ class Bench(NamedTuple):
         name = f"bench_{events}"
         await command(pg.url, f"CREATE DATABASE {name}")
         try:
-            url = urlsplit(pg.url)._replace(path=f"/{name}").geturl()
+            url = pg.url.replace(f"/{DATABASE}?", f"/{name}?")
             async with Desks.open(url, following=False) as desks:
                 desk = await desks.desk(LEDGER)
                 await fill(desk, events)

@@ -1,6 +1,6 @@
 """How two things are compared: in turns, within one run, by the ratio of each turn."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 from typing import Literal, NamedTuple
 
@@ -41,8 +41,8 @@ class Compared(NamedTuple):
     """How many the ledger held when the measuring began."""
     unit: str
     ours: list[float]
-    peer: str
-    theirs: list[float]
+    peer: str = ""
+    theirs: Sequence[float] = ()
     """Nothing, when the figure stands for itself."""
     target: Target | None = None
 

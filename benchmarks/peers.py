@@ -34,7 +34,7 @@ CREATE TABLE bench.bare (
 """
 
 COPIED = (
-    "ledger, version, position, recorded_at, stream_id, command_id,"
+    "ledger, version, position, recorded_at, stream_id, command_id, slot,"
     " type, data_hash, head, meta, data"
 )
 

@@ -1,0 +1,46 @@
+"""`make bench` runs: what it measures is for its reader to judge."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SECONDS_MAX = 300
+
+ROWS = (
+    "appends, 256 callers, with idempotency, hash and head | stock eventsourcing recorder",
+    "appends, 256 callers, with idempotency, hash and head | pgbench",
+    "one caller, append p50 | a bare INSERT",
+    "HTTP command, case of 20 events, 32 connections | Litestar route",
+    "HTTP command, case of 20 events, 32 connections | stock eventsourcing Application",
+    "import of 1,000 CFPB rows, events | ",
+    "import of 1,000 CFPB rows, events | COPY of the same rows, with the same indexes",
+    "GET /v1/cases/{id}, 300 events, p50, 1 connection | an empty Litestar route",
+    "GET /v1/cases/{id}, 300 events, p50, 32 connections | an empty Litestar route",
+    "catching up, 7 read models, events | ",
+    "rebuilding one read model (cases), events | ",
+    "from a command to its event in every read model, to who looks, p50 | ",
+)
+
+
+def test_a_quick_bench_measures_every_row_at_both_sizes(tmp_path: Path) -> None:
+    results = tmp_path / "results.md"
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--results", results, "--folder", tmp_path],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"src{os.pathsep}."},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+    )
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    told = results.read_text()
+    assert told.strip() in ran.stdout
+    for row in ROWS:
+        what, peer = row.split(" | ")
+        line = rf"^\| {re.escape(what)} \| [\d,]+ \| [\d.,]+ .*?\| {re.escape(peer)}"
+        assert len(re.findall(line, told, re.MULTILINE)) >= 2, what
+    assert "- fsync = on\n" in told
+    assert "- synchronous_commit = on\n" in told
