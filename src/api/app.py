@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from litestar import Litestar, get
+from litestar import Litestar, route
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
@@ -15,7 +15,7 @@ from api.errors import HANDLERS
 from api.given import Door
 from api.openapi import document
 from api.queries import QUERIES
-from api.reading import reads
+from api.reading import READ, reads
 from api.routes import CASES, TABLES
 from casecore.errors import Unavailable
 
@@ -26,11 +26,11 @@ CACHED = CacheControlHeader(max_age=3600)
 def create_app(desks: Desks) -> Litestar:
     door = Door(desks)
 
-    @get("/v1/health/live")
+    @route("/v1/health/live", http_method=READ)
     async def live() -> Answer:
         return json({"status": "live"})
 
-    @get("/v1/health/ready")
+    @route("/v1/health/ready", http_method=READ)
     async def ready() -> Answer:
         if not await desks.ready():
             raise Unavailable(
@@ -38,7 +38,7 @@ def create_app(desks: Desks) -> Litestar:
             )
         return json({"status": "ready"})
 
-    @get("/v1/openapi.json")
+    @route("/v1/openapi.json", http_method=READ)
     async def openapi() -> Answer:
         return Answer(document(), [JSON_TYPE])
 

@@ -17,6 +17,8 @@ from casecore.actors import Role
 from casecore.asking import LEADS
 from casecore.errors import Forbidden
 
+READ = [HttpMethod.GET, HttpMethod.HEAD]
+
 WAIT_SECONDS_MAX = 2.0
 """How long a read waits for what its caller has just written."""
 LIMIT_MAX = 200
@@ -79,7 +81,7 @@ def reads(door: Door, query: Query) -> HTTPRouteHandler:
             return Answer(answer.body, (*answer.headers, *headers), answer.status)
         return answers.json(answer, headers)
 
-    return route(query.path, http_method=[HttpMethod.GET, HttpMethod.HEAD])(read)
+    return route(query.path, http_method=READ)(read)
 
 
 async def as_of(desk: Desk, min_position: int | None) -> int:
