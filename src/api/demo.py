@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from api.desk import Desk
 from casecore.actors import Actor, Role
 from casecore.asking import Ask
 from casecore.case.decisions.after import RecordSatisfaction, RequestSatisfaction
@@ -85,7 +84,7 @@ from casecore.case.decisions.triage import TriageCase
 from casecore.case.events.intake import Channel
 from casecore.case.state import Case
 from casecore.case.state.outcome import Stage
-from casecore.core import Key
+from casecore.core import Core, Key
 from casecore.errors import Rejected
 from casecore.goodwill.decisions import DEFAULT_TERMS, PublishGoodwillPolicy, read_terms
 from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
@@ -144,7 +143,7 @@ class DayTold(msgspec.Struct):
 
     day: date
     events: int = 0
-    """Written now: none when the day had been played before."""
+    """Of its cases, written now: none when the day had been played before."""
     cases: list[CaseTold] = []
 
 
@@ -572,9 +571,9 @@ def plan(seed: int, day: date, cases: int) -> list[Step]:
     return sorted(steps, key=lambda step: step[:3])
 
 
-async def play(desk: Desk, seed: int, day: date, cases: int) -> DayTold:
+async def play(core: Core, seed: int, day: date, cases: int) -> DayTold:
     """Do what was planned. What was done before is not done again: each turn has its key."""
-    core, told = desk.core, DayTold(day)
+    told = DayTold(day)
     clock = core.now
     steps = plan(seed, day, cases)
     if steps and steps[-1].at > clock():
@@ -583,7 +582,7 @@ async def play(desk: Desk, seed: int, day: date, cases: int) -> DayTold:
     try:
         if steps:
             core.now = lambda: steps[0].at
-            told.events += await goodwill_policy(desk, clock())
+            await goodwill_policy(core, clock())
         for step in steps:
             first = step.commands[0]
             if isinstance(first, RegisterCase):
@@ -598,17 +597,17 @@ async def play(desk: Desk, seed: int, day: date, cases: int) -> DayTold:
     finally:
         core.now = clock
     for case_id, step in ids.values():
-        told.cases.append(await ended(desk, case_id, step))
+        told.cases.append(await ended(core, case_id, step))
     return told
 
 
-async def goodwill_policy(desk: Desk, now: datetime) -> int:
+async def goodwill_policy(core: Core, now: datetime) -> None:
     """See that a policy is in force that morning: the one in force now, or casecore's own."""
-    morning = desk.core.now()
-    seen = await desk.core.see(GoodwillPolicy, GOODWILL_POLICY_ID)
+    morning = core.now()
+    seen = await core.see(GoodwillPolicy, GOODWILL_POLICY_ID)
     policy: GoodwillPolicy = seen.state
     if policy.at(morning) is not None:
-        return 0
+        return
     if any(version.effective_from > now for version in policy.versions):
         # A version published now would take precedence over the one that is still to come.
         raise Rejected("policy-planned", "another goodwill policy is to come: play a later day")
@@ -617,12 +616,11 @@ async def goodwill_policy(desk: Desk, now: datetime) -> int:
         publish = read_terms(DEFAULT_TERMS.read_text("utf-8"))
     else:
         publish = PublishGoodwillPolicy(terms=current.terms)
-    written = await desk.core.execute(GoodwillPolicy, GOODWILL_POLICY_ID, publish, by=SYSTEM)
-    return len(written.events)
+    await core.execute(GoodwillPolicy, GOODWILL_POLICY_ID, publish, by=SYSTEM)
 
 
-async def ended(desk: Desk, case_id: UUID, step: Step) -> CaseTold:
-    state: Case = (await desk.core.see(Case, case_id, fresh=False)).state
+async def ended(core: Core, case_id: UUID, step: Step) -> CaseTold:
+    state: Case = (await core.see(Case, case_id, fresh=False)).state
     register = step.commands[0]
     assert isinstance(register, RegisterCase)
     return CaseTold(

@@ -34,7 +34,7 @@ def demo(seed: int, day: datetime | None, cases: int, ledger: str | None, as_jso
     async def work(desk: "Desk") -> "DayTold":
         from api.demo import play
 
-        return await play(desk, seed, day.date() if day else last_working_day(), cases)
+        return await play(desk.core, seed, day.date() if day else last_working_day(), cases)
 
     told = at_desk(ledger, work)
     if as_json:

@@ -2,9 +2,9 @@
 
 Each row becomes a case: received by the Bureau, heard there in the consumer's own words, put into
 the queue of the company it was sent to, taken on and answered by the company, and reopened when
-the consumer disputed that. The file has dates without a time, and none for the answer: a date is the
-beginning of that day where the Bureau sits, and the answer bears the date of sending, before
-which it cannot have come. The file does not say who was at fault either, so nobody is found to be.
+the consumer disputed that. The file has dates without a time, and none for the answer: a date is
+the beginning of that day where the Bureau sits, and the answer bears the date of sending, before
+which it cannot have come. Nor does the file say who was at fault, so nobody is found to be.
 """
 
 import re
@@ -29,6 +29,8 @@ from casecore.errors import Malformed
 SOURCE = "cfpb"
 ZONE = "America/New_York"
 CODE_MAX = 100
+ALIKE_MAX = 4_000
+"""How many of the commands that many rows share are kept."""
 
 RECEIVED = "Date received"
 SENT = "Date sent to company"
@@ -76,6 +78,7 @@ COLUMNS = {
     "customer.ref": ID,
     "jurisdictions[0]": STATE,
     "queue": COMPANY,
+    "reasons": PUBLIC_RESPONSE,
 }
 """Where the value of a command's field comes from."""
 STATES = {"UNITED STATES MINOR OUTLYING ISLANDS": "UM"}
@@ -105,16 +108,16 @@ def plan(record: Record) -> Plan:
     sent_at = day(SENT, row[SENT])
     if sent_at < received_at:
         raise Unreadable(SENT, f"{row[SENT]} is before the day it was received, {row[RECEIVED]}")
-    commands: list[Ask] = []
-    if particulars := [f"{column}: {row[column]}" for column in PARTICULARS if row.get(column)]:
-        note = {"text": "\n".join(particulars), "occurred_at": received_at}
-        commands.append(converted(note, AddNote))
-    commands.append(HearComplaint(customer_finished=True, occurred_at=received_at))
     company = row[COMPANY]
-    sent = {"queue": code(company), "reason": f"Sent to {company}", "occurred_at": sent_at}
-    commands.append(converted(sent, QueueCase))
-    commands += answer(row, sent_at)
-    return planned(record.where, registration(row, received_at), *commands)
+    response = row[RESPONSE], row.get(TIMELY), row.get(PUBLIC_RESPONSE), row.get(DISPUTED)
+    return planned(
+        record.where,
+        registration(row, received_at),
+        *particulars(row, received_at),
+        heard(received_at),
+        sent(company, sent_at),
+        *answered(company, *response, sent_at),
+    )
 
 
 def registration(row: dict[str, str], received_at: datetime) -> RegisterCase:
@@ -138,27 +141,50 @@ def registration(row: dict[str, str], received_at: datetime) -> RegisterCase:
     )
 
 
-def answer(row: dict[str, str], at: datetime) -> list[Ask]:
-    response = row[RESPONSE]
+def particulars(row: dict[str, str], at: datetime) -> list[Ask]:
+    told = [f"{column}: {row[column]}" for column in PARTICULARS if row.get(column)]
+    return [converted({"text": "\n".join(told), "occurred_at": at}, AddNote)] if told else []
+
+
+@lru_cache(maxsize=ALIKE_MAX)
+def heard(at: datetime) -> Ask:
+    return HearComplaint(customer_finished=True, occurred_at=at)
+
+
+@lru_cache(maxsize=ALIKE_MAX)
+def sent(company: str, at: datetime) -> Ask:
+    said = {"queue": code(company), "reason": f"Sent to {company}", "occurred_at": at}
+    return converted(said, QueueCase)
+
+
+@lru_cache(maxsize=ALIKE_MAX)
+def answered(
+    company: str,
+    response: str,
+    timely: str | None,
+    public_response: str | None,
+    disputed: str | None,
+    at: datetime,
+) -> tuple[Ask, ...]:
+    """Nothing while the company has not answered."""
     outcome = known(RESPONSE, response, OUTCOMES)
-    late = "not in time" if row.get(TIMELY) == "No" else ""
-    told = ". ".join(filter(None, (response, late, row.get(PUBLIC_RESPONSE))))
+    late = "not in time" if timely == "No" else ""
+    words = f"{company}: " + ". ".join(filter(None, (response, late, public_response)))
     if outcome is None:
-        if told == "In progress":
-            return []
-        return [converted({"text": f"{row[COMPANY]}: {told}", "occurred_at": at}, AddNote)]
+        pending = response == "In progress" and not public_response
+        return () if pending else (converted({"text": words, "occurred_at": at}, AddNote),)
     resolution = {
         "outcome": outcome,
-        "reasons": f"{row[COMPANY]}: {told}",
+        "reasons": words,
         "fault": {"party": "undetermined"},
         "occurred_at": at,
     }
-    taken_on = AssignCase(agent=code(row[COMPANY]), occurred_at=at)
-    commands: list[Ask] = [taken_on, converted(resolution, ResolveCase)]
-    if row.get(DISPUTED) == "Yes":
-        text = "The consumer disputed the company's response"
-        commands.append(ReopenCase(reason="dissatisfied", text=text, occurred_at=at))
-    return commands
+    taken_on = AssignCase(agent=code(company), occurred_at=at)
+    resolved = converted(resolution, ResolveCase)
+    if disputed != "Yes":
+        return taken_on, resolved
+    text = "The consumer disputed the company's response"
+    return taken_on, resolved, ReopenCase(reason="dissatisfied", text=text, occurred_at=at)
 
 
 def known(column: str, value: str, table: Mapping[str, T]) -> T:
@@ -167,7 +193,7 @@ def known(column: str, value: str, table: Mapping[str, T]) -> T:
     return table[value]
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=ALIKE_MAX)
 def day(column: str, text: str) -> datetime:
     """The beginning of a day where the Bureau sits."""
     try:
@@ -177,7 +203,7 @@ def day(column: str, text: str) -> datetime:
     return datetime.combine(civil, time.min, ZoneInfo(ZONE)).astimezone(UTC)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=ALIKE_MAX)
 def code(company: str) -> str:
     """EQUIFAX, INC. as queues and agents are named: equifax-inc."""
     return re.sub(r"[^a-z0-9]+", "-", company.lower()).strip("-")[:CODE_MAX]

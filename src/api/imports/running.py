@@ -14,6 +14,7 @@ from casecore.errors import CaseError, Unavailable
 IN_FLIGHT = 256
 REASONS_MAX = 10_000
 """How many reasons a report keeps; the others are counted."""
+KEY_REUSED = "idempotency-key-reuse"
 
 OnError = Literal["stop", "skip"]
 
@@ -98,6 +99,8 @@ def rehearse(plans: Plans, on_error: OnError, report: Report) -> None:
 
 def refused(plan: Plan, error: CaseError) -> Bad:
     """What the rules or the ledger said, at the line of the command they said it to."""
+    if error.code == KEY_REUSED:
+        return Bad(plan.where, "this case came in before, with other events", case=plan.case)
     index = error.context.get("command_index", 0)
     where = plan.places[index] if index < len(plan.places) else plan.where
     return Bad(where, str(error), case=plan.case)
