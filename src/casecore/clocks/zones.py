@@ -13,9 +13,8 @@ from casecore.clocks.instants import DAY, SECOND
 from casecore.errors import Rejected
 
 REACH = DAY
-"""No offset is as large as a day, and no zone has changed its offset twice within four: so around
-any local time at most one change matters, and it lies within a day of it. The tests hold every
-release of the data to that."""
+"""No offset is as large as a day, and no zone changes its offset twice within four: so at most one
+change matters to a local time, and it lies within a day of it. The tests hold the data to that."""
 
 TZDATA = files("tzdata")
 
@@ -71,13 +70,13 @@ class Zone:
         return (self.readings(last) or [self.after_gap(last) - 1])[-1]
 
     def after_gap(self, local: int) -> int:
-        """The first instant after clocks skipped that time."""
-        before, after = local - REACH, local + REACH
-        skipped_from = self.offset(before)
+        """The first instant after clocks skipped that time; they change on whole seconds."""
+        before, after = (local - REACH) // SECOND, (local + REACH) // SECOND
+        skipping = self.offset(before * SECOND)
         while after - before > 1:
             middle = (before + after) // 2
-            if self.offset(middle) == skipped_from:
+            if self.offset(middle * SECOND) == skipping:
                 before = middle
             else:
                 after = middle
-        return after
+        return after * SECOND
