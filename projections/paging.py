@@ -11,9 +11,6 @@ from msgspec import Meta
 
 from casecore.errors import Malformed
 
-YEARS = range(1, 9999)
-"""Outside these, an instant cannot be carried into UTC."""
-
 Instant = Annotated[datetime, Meta(tz=True)]
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -45,7 +42,7 @@ def place_of(cursor: str | None, of: type[Place]) -> Place | None:
         padded = cursor + "=" * (-len(cursor) % 4)
         place = msgspec.json.decode(urlsafe_b64decode(padded.encode("ascii")), type=of)
         return of(*(refuse_unsearchable(value) for value in place))
-    except (ValueError, NotBase64, RecursionError):
+    except (ValueError, OverflowError, NotBase64, RecursionError):
         raise Malformed(
             "schema-violation",
             "after must be the `next` of the page before, from the same list",
@@ -57,8 +54,4 @@ def refuse_unsearchable(value: Any) -> Any:
     """Refuse what the database could not even compare; only a forged cursor has such."""
     if isinstance(value, str) and "\0" in value:
         raise ValueError
-    if isinstance(value, datetime):
-        if value.year not in YEARS:
-            raise ValueError
-        return value.astimezone(UTC)
-    return value
+    return value.astimezone(UTC) if isinstance(value, datetime) else value

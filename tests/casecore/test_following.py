@@ -1,0 +1,385 @@
+"""The feed: in time, whole, and not kept by one that fails."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from casecore import following
+from casecore.case.decisions.intake import AddNote, RegisterCase
+from casecore.case.events.intake import CaseRegistered, Customer, NoteAdded
+from casecore.case.state import Case
+from casecore.core import Core
+from casecore.database import Pool
+from casecore.errors import Conflict, Unavailable
+from casecore.following import Feed, Follower, Progress, Projection, rebuild
+from casecore.recording import Recorded
+from tests.spec import SAM, registered
+from tests.telling import Telling
+
+SOON = 20.0
+"""Seconds that what is expected may take before a test gives up."""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How many notes a case has."""
+
+    case_id: UUID
+    notes: int = 0
+    """Counted."""
+    last: str | None = None
+
+
+def keys(recorded: Recorded) -> Iterable[tuple[UUID]]:
+    return [(recorded.stream_id,)]
+
+
+def fold(key: tuple[UUID], row: Tally | None, recorded: Recorded) -> Tally | None:
+    match recorded.event:
+        case NoteAdded(text="forget"):
+            return None
+        case NoteAdded(text=text):
+            row = row or Tally(*key)
+            return replace(row, notes=row.notes + 1, last=text)
+    return Tally(*key)
+
+
+def projection(name: str = "tally", **changes: Any) -> Any:
+    described = {
+        "NAME": name,
+        "VERSION": 1,
+        "ROW": Tally,
+        "KEY": ("case_id",),
+        "INDEXES": ("(ledger, notes)",),
+        "READS": frozenset({CaseRegistered, NoteAdded}),
+        "keys": keys,
+        "fold": fold,
+        "__doc__": "Counts notes.",
+    }
+    return SimpleNamespace(**described | changes)
+
+
+class Sulking:
+    """A fold that fails at the notes whose text it does not like, as long as it sulks."""
+
+    def __init__(self) -> None:
+        self.sulks = True
+
+    def __call__(self, key: tuple[UUID], row: Tally | None, recorded: Recorded) -> Tally | None:
+        if self.sulks and getattr(recorded.event, "text", "") == "bad":
+            raise ValueError("I do not like it")
+        return fold(key, row, recorded)
+
+
+async def new_case(core: Core) -> UUID:
+    case_id = uuid4()
+    register = RegisterCase(channel="phone", customer=Customer(ref="cust-42"), reason="Late")
+    await core.execute(Case, case_id, register, by=SAM)
+    return case_id
+
+
+async def noted(core: Core, case_id: UUID, *texts: str) -> int:
+    notes = [AddNote(text=text) for text in texts]
+    return (await core.execute(Case, case_id, *notes, by=SAM)).position
+
+
+async def tallies(pool: Pool, name: str = "tally") -> dict[UUID, tuple[int, str | None]]:
+    rows = await pool.fetch(f"SELECT case_id, notes, last FROM ops.{name}")
+    return {row["case_id"]: (row["notes"], row["last"]) for row in rows}
+
+
+async def checkpoint(pool: Pool, name: str = "tally") -> int:
+    position: int = await pool.fetchval(
+        "SELECT position FROM ops.checkpoint WHERE name = $1 AND serving", name
+    )
+    return position
+
+
+async def settled(feed: Feed) -> list[Progress]:
+    """How things stand once each projection has come to the end, or to what stops it."""
+    for _ in range(1000):
+        progress = await feed.status()
+        if all(one.lag == 0 or one.error for one in progress):
+            return progress
+        await asyncio.sleep(SOON / 1000)
+    raise TimeoutError(progress)
+
+
+class Feeds:
+    """Feeds over the core's ledger, closed at the end."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.opened: list[Feed] = []
+
+    def of(self, *projections: Projection) -> Feed:
+        feed = Feed(self.core.recorder.pool, self.core.recorder, projections)
+        self.opened.append(feed)
+        return feed
+
+    async def started(self, *projections: Projection) -> Feed:
+        feed = self.of(*projections)
+        await feed.start()
+        return feed
+
+
+@pytest.fixture
+async def feeds(core: Core) -> AsyncIterator[Feeds]:
+    feeds = Feeds(core)
+    yield feeds
+    for feed in feeds.opened:
+        await feed.close()
+
+
+async def test_rows_follow_what_is_appended(core: Core, pool: Pool, feeds: Feeds) -> None:
+    feed = await feeds.started(projection())
+    core.appender.on_appended.append(feed.wake)
+    case_id = await new_case(core)
+    position = await noted(core, case_id, "one", "two")
+
+    assert await feed.reached(position, SOON) == position
+    assert await tallies(pool) == {case_id: (2, "two")}
+    assert await checkpoint(pool) == position
+
+
+async def test_what_nobody_told_of_arrives_all_the_same(pool: Pool, feeds: Feeds) -> None:
+    feed = await feeds.started(projection())
+    await (await Telling.into(pool)).tell(uuid4(), registered)
+
+    assert await feed.reached(1, SOON) == 1
+
+
+async def test_the_notice_of_another_process_is_heard(
+    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "POLL_SECONDS", 3600)
+    feed = await feeds.started(projection())
+    case_id = await new_case(core)
+    for text in ("one", "two", "three"):
+        position = await noted(core, case_id, text)
+        assert await feed.reached(position, SOON) == position
+
+
+async def test_following_goes_on_after_its_connections_are_lost(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    feed = await feeds.started(projection())
+    case_id = await new_case(core)
+    await feed.reached(1, SOON)
+    async with pool.acquire() as connection:
+        await connection.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()
+            """
+        )
+    position = await noted(core, case_id, "after the storm")
+
+    assert await feed.reached(position, SOON) == position
+    assert await tallies(pool) == {case_id: (1, "after the storm")}
+
+
+async def test_a_read_waits_for_what_was_written_but_not_for_ever(core: Core, feeds: Feeds) -> None:
+    feed = await feeds.started(projection())
+    with pytest.raises(Unavailable) as refusal:
+        await feed.reached(7, 0.01)
+
+    assert refusal.value.code == "projection-lagging"
+    assert refusal.value.context == {"as_of_position": 0, "lag": 7}
+
+
+async def test_a_fold_that_fails_stops_itself_alone_and_goes_on_when_it_can(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    sulking = Sulking()
+    feed = await feeds.started(projection(), projection("sulking", fold=sulking))
+    case_id = await new_case(core)
+    await feed.reached(1, SOON)
+    position = await noted(core, case_id, "good", "bad")
+    await noted(core, case_id, "last")
+
+    stopped, well = await settled(feed)
+    assert (stopped.name, stopped.position, stopped.lag) == ("sulking", 1, 3)
+    assert stopped.error == "at position 3, NoteAdded: ValueError('I do not like it')"
+    assert stopped.lag_seconds > 0
+    assert (well.name, well.position, well.lag, well.error) == ("tally", 4, 0, None)
+    assert feed.position == 1
+
+    sulking.sulks = False
+    await feed.reached(position + 1, SOON)
+    assert await tallies(pool, "sulking") == await tallies(pool) == {case_id: (3, "last")}
+    assert [progress.error for progress in await feed.status()] == [None, None]
+
+
+async def test_rows_and_checkpoint_are_written_together_or_not_at_all(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    feed = feeds.of(projection())
+    case_id = await new_case(core)
+    await feed.catch_up()
+    await noted(core, case_id, "one")
+    await pool.execute(
+        """
+        CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+        CREATE TRIGGER die AFTER INSERT OR UPDATE ON ops.tally FOR EACH ROW EXECUTE FUNCTION die()
+        """
+    )
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await feed.catch_up()
+    assert await tallies(pool) == {case_id: (0, None)}
+    assert await checkpoint(pool) == 1
+
+    await pool.execute("DROP TRIGGER die ON ops.tally")
+    await feed.catch_up()
+    assert await tallies(pool) == {case_id: (1, "one")}
+    assert await checkpoint(pool) == 2
+
+
+async def test_a_row_that_becomes_none_is_gone(core: Core, pool: Pool, feeds: Feeds) -> None:
+    feed = feeds.of(projection())
+    case_id = await new_case(core)
+    await feed.catch_up()
+    await noted(core, case_id, "forget")
+    await feed.catch_up()
+
+    assert await tallies(pool) == {}
+
+
+async def test_two_that_race_write_every_event_once(core: Core, pool: Pool, feeds: Feeds) -> None:
+    both = [await feeds.started(projection()), await feeds.started(projection())]
+    cases = [await new_case(core) for _ in range(3)]
+    position = 0
+    for number in range(40):
+        position = await noted(core, cases[number % 3], f"note {number}")
+    for feed in both:
+        await feed.reached(position, SOON)
+
+    assert sum(notes for notes, _ in (await tallies(pool)).values()) == 40
+
+
+async def test_a_new_projection_reads_for_itself_until_it_is_with_the_others(
+    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BATCH_MAX", 3)
+    case_id = await new_case(core)
+    await noted(core, case_id, *(f"note {number}" for number in range(10)))
+    await feeds.of(projection()).catch_up()
+    feed = await feeds.started(projection(), projection("another"))
+    position = await noted(core, case_id, "last")
+    await feed.reached(position, SOON)
+
+    assert await tallies(pool, "another") == await tallies(pool) == {case_id: (11, "last")}
+
+
+async def test_another_version_of_a_fold_fills_its_table_anew(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    case_id = await new_case(core)
+    await noted(core, case_id, "one")
+    old = await feeds.started(projection())
+    await old.reached(2, SOON)
+
+    class Louder(msgspec.Struct, frozen=True):
+        case_id: UUID
+        loud: str
+
+    def louder(key: tuple[UUID], row: Any, recorded: Recorded) -> Any:
+        return Louder(*key, getattr(recorded.event, "text", "").upper())
+
+    await feeds.of(projection(VERSION=2, ROW=Louder, fold=louder, INDEXES=())).catch_up()
+    position = await noted(core, case_id, "two")
+    await feeds.of(projection(VERSION=2, ROW=Louder, fold=louder, INDEXES=())).catch_up()
+
+    assert await pool.fetchval("SELECT loud FROM ops.tally") == "TWO"
+    assert await checkpoint(pool) == position
+    with pytest.raises(Unavailable) as refusal:  # The old one does not fill it anew in turn.
+        await feeds.of(projection()).catch_up()
+    assert refusal.value.code == "projection-newer"
+
+
+async def test_a_rebuild_shows_no_reader_fewer_rows(
+    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = await feeds.started(projection())
+    core.appender.on_appended.append(feed.wake)
+    cases = [await new_case(core) for _ in range(20)]
+    await feed.reached(20, SOON)
+    monkeypatch.setattr(following, "BATCH_MAX", 5)
+    stop = asyncio.Event()
+
+    async def read() -> list[int]:
+        seen = []
+        while not stop.is_set():
+            seen.append(await pool.fetchval("SELECT count(*) FROM ops.tally"))
+        return seen
+
+    async def write() -> int:
+        position = 0
+        while not stop.is_set():
+            position = await noted(core, cases[0], f"note {position}")
+        return position
+
+    reading, writing = asyncio.create_task(read()), asyncio.create_task(write())
+    for _ in range(3):
+        rebuilt = await rebuild(pool, core.recorder, projection())
+        assert rebuilt.rows == 20
+        assert rebuilt.events >= 20
+    stop.set()
+    assert set(await reading) == {20}
+
+    position = await writing
+    await feed.reached(position, SOON)
+    assert (await tallies(pool))[cases[0]][0] == position - 20
+    assert await pool.fetchval("SELECT array_agg(generation) FROM ops.checkpoint") == [4]
+
+
+async def test_a_rebuild_leaves_the_rows_of_other_ledgers(core: Core, pool: Pool) -> None:
+    from casecore.appender import Appender
+    from casecore.database import ledger_id
+    from casecore.recorder import Recorder
+
+    id = await ledger_id(pool, "other")
+    appender = Appender(pool, id)
+    other = Core(Recorder(pool, id, "other"), appender)
+    here, there = await new_case(core), await new_case(other)
+    for recorder in (core.recorder, other.recorder):
+        await Feed(pool, recorder, [projection()]).catch_up()
+    await rebuild(pool, core.recorder, projection())
+    await appender.close()
+
+    assert set(await tallies(pool)) == {here, there}
+
+
+async def test_only_one_rebuilds_a_projection_at_a_time(core: Core, pool: Pool) -> None:
+    follower = Follower(pool, core.recorder, projection())
+    async with following.alone(pool, follower):
+        with pytest.raises(Conflict):
+            await rebuild(pool, core.recorder, projection())
+    await rebuild(pool, core.recorder, projection())
+
+
+async def test_columns_are_described_by_the_docstrings(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    await feeds.of(projection()).catch_up()
+    columns = await pool.fetch(
+        """
+        SELECT a.attname, format_type(a.atttypid, NULL) AS type, a.attnotnull,
+               col_description(a.attrelid, a.attnum) AS comment
+        FROM pg_attribute a WHERE attrelid = 'ops.tally'::regclass AND attnum > 0 ORDER BY attnum
+        """
+    )
+    assert [tuple(column) for column in columns] == [
+        ("ledger", "integer", True, None),
+        ("case_id", "uuid", True, None),
+        ("notes", "bigint", True, "Counted."),
+        ("last", "text", False, None),
+    ]
+    assert await pool.fetchval("SELECT obj_description('ops.tally'::regclass)") == "Counts notes."
