@@ -1,5 +1,7 @@
 """The pool, the migrations, and the two names the rest of the code needs for them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -39,15 +41,16 @@ class Migration(NamedTuple):
 
 
 async def connect(url: str, *, min_size: int = 1, max_size: int = 10) -> Pool:
-    pool = await asyncpg.create_pool(
-        url,
-        min_size=min_size,
-        max_size=max_size,
-        command_timeout=COMMAND_SECONDS_MAX,
-        server_settings=SETTINGS,
-        max_cached_statement_lifetime=0,
-        reset=_as_it_is,
-    )
+    with _told():
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=min_size,
+            max_size=max_size,
+            command_timeout=COMMAND_SECONDS_MAX,
+            server_settings=SETTINGS,
+            max_cached_statement_lifetime=0,
+            reset=_as_it_is,
+        )
     async with pool.acquire() as connection:
         _refuse_old(connection)
     return pool
@@ -61,7 +64,8 @@ async def ledger_id(pool: Pool, name: str) -> int:
 
 async def migrate(url: str) -> None:
     """Bring the database to the shape this casecore needs; whoever comes second waits."""
-    connection = await asyncpg.connect(url, server_settings=SETTINGS)
+    with _told():
+        connection = await asyncpg.connect(url, server_settings=SETTINGS)
     try:
         _refuse_old(connection)
         await connection.execute("SELECT pg_advisory_lock($1)", MIGRATING)
@@ -79,6 +83,18 @@ async def migrate(url: str) -> None:
                 )
     finally:
         await connection.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What hinders connecting, as a sentence."""
+    try:
+        yield
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseError(
+            "database-unreachable",
+            f"cannot connect to the database: {error}; check CASECORE_DATABASE_URL",
+        ) from error
 
 
 def migrations() -> list[Migration]:
@@ -109,9 +125,7 @@ async def _applied(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[int
     return {row["number"]: row["checksum"] for row in rows}
 
 
-async def _apply(
-    connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration
-) -> None:
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
     async with connection.transaction():
         await connection.execute(migration.sql)
         await connection.execute(

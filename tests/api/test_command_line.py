@@ -1,0 +1,280 @@
+"""The command line, as it is typed: what it does, says, and exits with."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from casecore import embedded
+from tests.api.imports.shared import ROOT, shared
+from tests.api.imports.test_cfpb import HEADER, ROW
+
+
+class Shell:
+    """A data folder, and casecore at work in it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self.environ = kept | {
+            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+            "CASECORE_DATA_DIR": str(data_dir),
+            "COLUMNS": "100",
+        }
+
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "api", *words],
+            env=self.environ | environ,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *words: str, exits: int = 0, **environ: str) -> tuple[str, str]:
+        process = self.start(*words, **environ)
+        told, complaint = process.communicate(timeout=120)
+        assert process.returncode == exits, (told, complaint)
+        assert "Traceback" not in complaint
+        return told, complaint
+
+    def json(self, *words: str, exits: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", exits=exits)[0])
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """One whose PostgreSQL runs already: the commands join it, which is quicker."""
+    shell = Shell(tmp_path_factory.mktemp("desk") / "var")
+    with embedded.start(shell.data_dir):
+        yield shell
+
+
+COMMANDS = ("demo", "history", "import", "keys", "migrate", "policy", "projections", "serve", "sla")
+
+
+def test_help_names_every_command(shell: Shell) -> None:
+    told, _ = shell.run("--help")
+    for command in COMMANDS:
+        assert command in told
+    assert "Exit codes" in told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(shell: Shell, command: str) -> None:
+    assert "Usage: casecore" in shell.run(command, "--help")[0]
+
+
+def test_help_is_at_hand_without_loading_what_it_does_not_need(shell: Shell) -> None:
+    seen = "import sys; import api.__main__; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", seen], env=shell.environ, text=True, capture_output=True, check=True
+    ).stdout.split()
+    assert not {"asyncpg", "litestar", "uvicorn", "asyncio", "casecore.core"} & {*loaded}
+
+
+def test_what_is_not_understood_exits_with_2(shell: Shell) -> None:
+    assert "No such command" in shell.run("dance", exits=2)[1]
+    assert "--format" in shell.run("import", "README.md", exits=2)[1]
+    assert "does not exist" in shell.run("import", "--format", "cfpb", "nowhere", exits=2)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PORT", "http", "CASECORE_PORT is 'http', and should be a number"),
+        ("CASECORE_PORT", "70000", "a number from 0 to 65535"),
+        ("CASECORE_LEDGER", "Big Ledger", "small letters"),
+        ("CASECORE_DATABASE_URL", "mysql://x", "postgresql://"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(
+    shell: Shell, name: str, value: str, told: str
+) -> None:
+    assert told in " ".join(shell.run("migrate", exits=2, **{name: value})[1].split())
+
+
+def test_a_database_that_is_not_there_is_a_sentence(shell: Shell) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    _, complaint = shell.run("migrate", exits=1, CASECORE_DATABASE_URL=url)
+    assert complaint.startswith("casecore: ")
+    assert len(complaint.splitlines()) == 1
+
+
+def test_complaints_come_in_and_can_be_read(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "complaints.csv"
+    file.write_text(HEADER + ROW)
+    told, _ = shell.run("import", "--format", "cfpb", str(file))
+    assert told == "1 cases came in with 7 events; 0 were there already\n"
+    again = shell.json("import", "--format", "cfpb", str(file))
+    assert (again["new"], again["there"], again["events"]) == (0, 1, 0)
+
+    [listed] = [event for event in history(shell, file) if event["type"] == "CaseRegistered"]
+    ref = listed["sentence"]
+    assert "import:cfpb" in ref
+
+
+def history(shell: Shell, file: Path) -> Any:
+    from api.imports import cfpb
+    from api.imports.plan import Plan
+
+    with file.open("rb") as opened:
+        [plan] = cfpb.plans(opened)
+    assert isinstance(plan, Plan)
+    return shell.json("history", str(plan.case_id))
+
+
+def test_a_bad_row_exits_with_1_and_names_line_column_and_why(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    report = tmp_path / "report.json"
+    file.write_text(HEADER + ROW.replace("7523056", "1") + ROW.replace("2023-08-25", "soon"))
+    words = ("import", "--format", "cfpb", "--report", str(report), str(file))
+    told, complaint = shell.run(*words, exits=1)
+    assert told.startswith("1 cases came in")
+    assert "line 4, Date received: 'soon' is not a date like 2023-08-25" in complaint
+    assert "--on-error skip" in complaint
+    kept = json.loads(report.read_text())
+    assert kept["reasons"][0]["column"] == "Date received"
+    assert kept["stopped"]
+
+
+def test_a_rehearsal_writes_nothing(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "rehearsed.csv"
+    file.write_text(HEADER + ROW.replace("7523056", "77"))
+    told, _ = shell.run("import", "--dry-run", "--format", "cfpb", str(file))
+    assert told == "1 cases would be asked for; nothing was written\n"
+    assert shell.json("import", "--format", "cfpb", str(file))["new"] == 1
+
+
+def test_a_log_comes_in_by_its_mapping(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("CaseID,ActivityID,CompleteTimestamp\n2,1,2012-04-03 16:55:38\n")
+    words = ("import", "--format", "csv", str(file), "--mapping", "helpdesk")
+    columns = ("--case", "CaseID", "--activity", "ActivityID", "--time", "CompleteTimestamp")
+    assert "say with --mapping" in shell.run(*words[:4], exits=2)[1]
+    assert "--case, --activity and --time" in shell.run(*words, exits=2)[1]
+    assert "is no time zone" in shell.run(*words, *columns, "--zone", "Mars", exits=2)[1]
+    told = shell.json(*words, *columns, "--zone", "Europe/Rome")
+    assert (told["new"], told["events"]) == (1, 2)
+
+
+def test_an_activity_that_is_not_mapped_stops_the_import(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("c,a,t\n3,99,2012-04-03T16:55:38Z\n")
+    words = ("import", "--format", "csv", str(file), "--mapping", "helpdesk")
+    columns = ("--case", "c", "--activity", "a", "--time", "t")
+    assert "--unmapped note" in shell.run(*words, *columns, exits=1)[1]
+    assert shell.json(*words, *columns, "--unmapped", "note")["new"] == 1
+
+
+def test_a_day_is_played_once_and_its_cases_can_be_read(shell: Shell) -> None:
+    words = ("demo", "--day", "2025-11-03", "--cases", "6")
+    played = shell.json(*words)
+    assert played["events"] > 6
+    assert shell.json(*words)["events"] == 0
+    assert "nothing was added" in shell.run(*words)[0]
+    case = played["cases"][0]
+    by_ref = shell.json("history", case["case_ref"].lower())
+    assert by_ref == shell.json("history", case["case_id"])
+    assert by_ref[0]["type"] == "CaseRegistered"
+    told, _ = shell.run("history", case["case_ref"])
+    assert len(told.splitlines()) == len(by_ref)
+    assert told.startswith("   1  2025-11-03 ")
+
+
+def test_a_case_that_is_not_there_exits_with_1(shell: Shell) -> None:
+    assert "no case C-0000-0000-0000" in shell.run("history", "C-0000-0000-0000", exits=1)[1]
+
+
+def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:
+    made = shell.json("keys", "create", "--actor", "ada", "--role", "agent", "--name", "laptop")
+    [listed] = [key for key in shell.json("keys", "list") if key["id"] == made["id"]]
+    assert (listed["actor"], listed["role"], listed["name"]) == ("ada", "agent", "laptop")
+    assert made["key"] not in shell.run("keys", "list")[0]
+    shell.run("keys", "revoke", made["id"])
+    assert "revoked" in shell.run("keys", "list")[0]
+    assert "system" in shell.run("keys", "create", "--actor", "x", "--role", "system", exits=2)[1]
+
+
+def test_a_policy_is_published_once_and_shown(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text("[limits.agent]\npercent_bp = 500\n")
+    ledger = ("--ledger", "policies")
+    assert "casecore policy publish" in shell.run("policy", "show", *ledger, exits=1)[1]
+    assert "version 1 takes effect" in shell.run("policy", "publish", str(file), *ledger)[0]
+    assert "in force already" in shell.run("policy", "publish", str(file), *ledger)[0]
+    assert "5 %" in shell.run("policy", "show", *ledger)[0]
+    file.write_text("[limits.agent]\npercent_bp = 'much'\n")
+    assert "percent_bp" in shell.run("policy", "publish", str(file), *ledger, exits=1)[1]
+
+
+def test_read_models_tell_where_they_stand_and_are_made_anew(shell: Shell) -> None:
+    rebuilt = shell.json("projections", "rebuild", "cases")
+    assert rebuilt["rows"] >= 1
+    [cases] = [one for one in shell.json("projections", "status") if one["name"] == "cases"]
+    assert (cases["lag"], cases["error"]) == (0, None)
+    assert "there are cases, " in shell.run("projections", "rebuild", "nothing", exits=1)[1]
+
+
+def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "var")
+    serving = shell.start("serve", "--port", "0", PYTHONUNBUFFERED="1")
+    assert serving.stdout is not None
+    key_line, address = serving.stdout.readline().strip(), serving.stdout.readline().strip()
+    try:
+        key_file = shell.data_dir / "admin.key"
+        assert str(key_file) in key_line
+        assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+        with urllib.request.urlopen(f"{address}/v1/health/ready") as answer:
+            assert answer.status == 200
+        request = urllib.request.Request(
+            f"{address}/v1/cases",
+            headers={"Authorization": f"Bearer {key_file.read_text().strip()}"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+        assert "already serves" in shell.run("serve", "--port", "0", exits=1)[1]
+        joined, _ = shell.run("policy", "show")
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        _, complaint = serving.communicate(timeout=60)
+    assert serving.returncode == 0, complaint
+    assert "version 1, in force since" in joined
+    assert shell.run("policy", "show")[0] == joined, "it was not started for its own time"
+
+
+async def test_an_import_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = shared("cfpb-complaints.csv")
+    shell = Shell(tmp_path / "var")
+    with embedded.start(shell.data_dir) as postgres:
+        shell.run("migrate")
+        killed = shell.start("import", "--format", "cfpb", str(path))
+        db = await asyncpg.connect(postgres.url)
+        while not await db.fetchval("SELECT sum(last_position) > 300 FROM es.ledger"):
+            assert killed.poll() is None
+            await asyncio.sleep(0.005)
+        killed.kill()
+        killed.communicate()
+        cases = await db.fetchval("SELECT count(DISTINCT stream_id) FROM es.event")
+        assert 0 < cases < 2067
+
+        resumed = shell.json("import", "--format", "cfpb", str(path))
+        assert resumed["new"] + resumed["there"] == 2067
+        assert resumed["there"] >= cases
+        whole = shell.json("import", "--format", "cfpb", str(path), "--ledger", "whole")
+        assert whole["new"] == 2067
+        of = "SELECT stream_id, version, type, data FROM es.event e JOIN es.ledger l USING (ledger)"
+        in_order = " WHERE l.name = $1 ORDER BY stream_id, version"
+        both = [await db.fetch(of + in_order, ledger) for ledger in ("main", "whole")]
+        assert both[0] == both[1]
+        await db.close()
