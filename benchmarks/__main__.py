@@ -10,7 +10,7 @@ from time import perf_counter
 
 import uvloop
 
-from benchmarks import appending, asking, following, importing, report
+from benchmarks import appending, asking, clocks, following, importing, report
 from benchmarks.ledgers import Bench
 from benchmarks.measuring import QUICK, THOROUGH, Compared, Pace
 from casecore import embedded
@@ -29,6 +29,7 @@ COMPARISONS: dict[str, Callable[[Bench], Awaitable[list[Compared]]]] = {
     "commands": asking.commands,
     "appends": appending.appends,
     "import": importing.imports,
+    "clocks": clocks.due_instants,
 }
 
 

@@ -111,7 +111,7 @@ class Edges:
     def local(self, at: int) -> int:
         return next(at + ahead for since, until, ahead in self.offsets if since <= at < until)
 
-    def date(self, at: int) -> date:
+    def date_at(self, at: int) -> date:
         return EPOCH + timedelta(days=self.local(at) // DAY)
 
     def last_of(self, on: date) -> int:
@@ -162,7 +162,7 @@ class Edges:
 
     def business_due(self, received: int, days: int, deemed: bool) -> int:
         open_dates = {on: windows for on, windows in self.windows.items() if windows}
-        on = self.date(received)
+        on = self.date_at(received)
         if deemed:
             closed = on in open_dates and received >= max(close for _, close in open_dates[on])
             while closed or on not in open_dates:

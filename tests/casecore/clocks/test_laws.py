@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from casecore.clocks.calendar import Calendar, Weekly
 from casecore.clocks.clock import Clock, RoundTheClock
 from casecore.clocks.openings import Openings, merged
-from casecore.clocks.targets import BusinessDays, CalendarDays
+from casecore.clocks.targets import BusinessDays, CalendarDays, Receipt
 from tests.casecore.clocks.anything import Drawn, clocks
 from tests.casecore.clocks.slow import DAY, EPOCH, MINUTE, Edges, Minutes, windows_on
 
@@ -57,11 +57,11 @@ def test_laying_all_edges_side_by_side_finds_the_same(drawn: Drawn, offsets: lis
 def test_counting_dates_one_by_one_finds_the_same(drawn: Drawn, days: int, deemed: bool) -> None:
     slow = edges(drawn, weeks=9)
     openings = Openings(drawn.calendar)
-    receipt = "next_business_day_if_after_close" if deemed else "as_received"
+    receipt: Receipt = "next_business_day_if_after_close" if deemed else "as_received"
     until = BusinessDays(days, receipt).clock(openings, drawn.started_at, drawn.pauses)
     assert until.due == slow.business_due(drawn.started_at, days, deemed)
     civil = CalendarDays(days).clock(openings, drawn.started_at, drawn.pauses)
-    assert civil.due == slow.last_of(slow.date(drawn.started_at) + timedelta(days))
+    assert civil.due == slow.last_of(slow.date_at(drawn.started_at) + timedelta(days))
 
 
 def edges(drawn: Drawn, weeks: int = 2) -> Edges:

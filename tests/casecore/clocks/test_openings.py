@@ -27,7 +27,7 @@ def test_a_window_past_midnight_belongs_to_the_date_it_starts_on() -> None:
 
 
 def test_an_exception_replaces_the_windows_of_its_date() -> None:
-    saturday = {date(2026, 3, 7): (("10:00", "12:00"),)}
+    saturday: dict[date, Windows] = {date(2026, 3, 7): (("10:00", "12:00"),)}
     calendar = Calendar("UTC", weekdays((("09:00", "17:00"),)), saturday)
     assert opened(calendar, "2026-03-06 12:00", "2026-03-09 10:00") == [
         ("2026-03-06 12:00:00", "2026-03-06 17:00:00"),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from casecore.clocks.calendar import Calendar
+from casecore.clocks.calendar import Calendar, Weekly
 from casecore.clocks.targets import BusinessDays, CalendarDays, ElapsedTime, OpenTime, Weeks
 from casecore.clocks.trying import answer
 from casecore.errors import Rejected
@@ -17,7 +17,6 @@ from tests.casecore.clocks.given import (
     HOUR,
     LONDON,
     NINE_TO_FIVE,
-    Weekly,
     at,
     clock,
     closed,
