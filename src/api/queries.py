@@ -104,6 +104,8 @@ async def list_promises(asked: Asked) -> paging.Page[promises.Promise]:
 
 async def list_callbacks(asked: Asked) -> paging.Page[callbacks.Callback]:
     """The callbacks, those whose window ends first first."""
+    if asked.params.case_id is not None:
+        await scope.readable(asked.caller, asked.params.case_id)
     return await listed(asked, callbacks.listed)
 
 
