@@ -1034,11 +1034,13 @@ def having(items: tuple[Item, ...], id: str, **changes: object) -> tuple[Item, .
 
 
 class Filed(NamedTuple):
-    """A case's file, ready to be sent."""
+    """A case's file, ready to be sent, and what has to be known to say to whom."""
 
     body: bytes
     version: int
     position: int
+    owner: str | None
+    registered_by: str
     owner: str | None
     registered_by: str
 
