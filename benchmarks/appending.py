@@ -21,6 +21,7 @@ from benchmarks.peers import (
 )
 from casecore.case.decisions.contact import RecordProgressUpdate
 from casecore.case.events.contact import ProgressUpdateSent
+from casecore.case.events.intake import CaseRegistered, Customer
 from casecore.core import Key
 from casecore.integrity import first_head
 from casecore.ledger import Request, Write
@@ -33,6 +34,16 @@ PGBENCH_A_SECOND = 12_000
 """About what it comes to: it is told how many to make, as its clock knows whole seconds only."""
 
 UPDATE = RecordProgressUpdate(text="The depot was asked again, and will call back by noon.")
+
+BEGUN = CaseRegistered(
+    case_ref="C-0000-0000-0000",
+    channel="phone",
+    received_at=datetime(2026, 11, 2, 9, 15, tzinfo=UTC),
+    customer=Customer(ref="cust-42", name="Ada Byron"),
+    reason="Three weeks late and nobody calls back",
+    queue="complaints",
+    priority="normal",
+)
 
 
 class Stream:
@@ -48,7 +59,7 @@ class Stream:
         """One event, with its idempotency key, its hash and the head it leads to."""
         key = Key.of(SUPERVISOR, str(uuid4()), self.id, [UPDATE])
         at = datetime.now(UTC)
-        event = ProgressUpdateSent("phone", UPDATE.text, sent_at=at)
+        event = ProgressUpdateSent("phone", UPDATE.text, sent_at=at) if self.version else BEGUN
         meta = Meta(uuids.uuid7(), at, SUPERVISOR)
         sealed = seal(
             self.ledger, self.id, self.version + 1, self.head, key.command_id, meta, event
@@ -61,7 +72,9 @@ class Stream:
 
 def an_event() -> tuple[bytes, bytes]:
     """The meta and the data of the event that everyone writes."""
-    (write,) = Stream("main").next().writes
+    stream = Stream("main")
+    stream.next()
+    (write,) = stream.next().writes
     (sealed,) = write.events
     return sealed.meta, sealed.data
 

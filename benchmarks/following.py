@@ -19,7 +19,7 @@ VISIBLE_SECONDS_MAX = 30.0
 
 async def follow(bench: Bench) -> list[Compared]:
     desk = bench.desk
-    events = await desk.recorder.max_position()
+    events = await desk.recorder.head()
     began = perf_counter()
     await desk.feed.catch_up()
     caught_up = events / (perf_counter() - began)
