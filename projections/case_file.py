@@ -1041,8 +1041,6 @@ class Filed(NamedTuple):
     position: int
     owner: str | None
     registered_by: str
-    owner: str | None
-    registered_by: str
 
 
 class CaseFiles:
