@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -23,8 +24,12 @@ RETRY_PAUSE_SECONDS = 0.05
 CHANNEL = "casecore"
 ANNOUNCE_PAUSE_SECONDS = 0.02
 
-APPEND = f"SELECT * FROM es.append({', '.join(f'${n}' for n in range(1, 17))})"
+APPEND = f"SELECT * FROM es.append({', '.join(f'${n}' for n in range(1, 18))})"
+APPEND_ONE = f"SELECT * FROM es.append_one({', '.join(f'${n}' for n in range(1, 12))})"
 STORED, DUPLICATE, CONFLICT, KEY_REUSED = 1, 2, 3, 4
+
+Answer = Any
+"""A row, or a tuple: outcome, version, position, written, recorded_at."""
 
 # After these nobody knows whether the flush was stored. It goes out again on another connection,
 # and what was stored is then answered as a duplicate, with its first result.
@@ -167,12 +172,11 @@ class Appender:
                 if not waiting.answer.done():
                     _give(waiting.answer, answer)
                 self._pass_on(waiting)
-                last = max(last, answer[2] or 0)
+                if answer[0] in (STORED, DUPLICATE):
+                    last = max(last, answer[2])
             self._tell(last)
 
-    async def _store(
-        self, requests: Sequence[Request], patience: "_Patience"
-    ) -> list[asyncpg.Record]:
+    async def _store(self, requests: Sequence[Request], patience: "_Patience") -> Sequence[Answer]:
         while True:
             try:
                 if self._connection is None:
@@ -260,12 +264,10 @@ class _Patience:
         return now - self.lost_at >= RETRY_SECONDS_MAX
 
 
-def _give(waiting: "asyncio.Future[Appended]", answer: asyncpg.Record) -> None:
+def _give(waiting: "asyncio.Future[Appended]", answer: Answer) -> None:
     outcome, version, position, written, recorded_at = answer
     if outcome in (STORED, DUPLICATE):
-        waiting.set_result(
-            Appended(version, position, written, recorded_at, outcome == DUPLICATE)
-        )
+        waiting.set_result(Appended(version, position, written, recorded_at, outcome == DUPLICATE))
     elif outcome == CONFLICT:
         waiting.set_exception(
             Conflict("version-conflict", "someone else changed this first; read it and ask again")
@@ -281,11 +283,20 @@ def _give(waiting: "asyncio.Future[Appended]", answer: asyncpg.Record) -> None:
 
 async def store(
     connection: Connection, ledger: int, requests: Sequence[Request]
-) -> list[asyncpg.Record]:
+) -> Sequence[Answer]:
     """Append the requests in this order, in one round trip, and answer each with its verdict."""
+    match requests:
+        case [(command, fingerprint, [(stream, version, head, [event])])]:
+            return await connection.fetch(
+                APPEND_ONE,
+                *(ledger, command, fingerprint, stream, version, head),
+                *(event.type, event.data_hash, event.head, event.meta, event.data),
+                timeout=FLUSH_SECONDS_MAX,
+            )
     commands: list[UUID] = []
     fingerprints: list[bytes] = []
     versions: list[int] = []
+    counts: list[int] = []
     lasts: list[int] = []
     request_numbers: list[int] = []
     streams: list[UUID] = []
@@ -294,10 +305,11 @@ async def store(
     write_numbers: list[int] = []
     event_versions: list[int] = []
     events: list[Sealed] = []
-    for number, (command_id, fingerprint, writes) in enumerate(requests, 1):
-        for stream_id, version, head, sealed in writes:
+    for number, (command, fingerprint, writes) in enumerate(requests, 1):
+        before = len(events)
+        for stream, version, head, sealed in writes:
             request_numbers.append(number)
-            streams.append(stream_id)
+            streams.append(stream)
             expected.append(version)
             heads.append(head)
             for event in sealed:
@@ -305,16 +317,17 @@ async def store(
                 write_numbers.append(len(streams))
                 event_versions.append(version)
                 events.append(event)
-        commands.append(command_id)
+        commands.append(command)
         fingerprints.append(fingerprint)
         versions.append(writes[0].expected + len(writes[0].events) if writes else 0)
+        counts.append(len(events) - before)
         lasts.append(len(events))
     types, metas, data, data_hashes, new_heads = zip(*events, strict=True) if events else [()] * 5
-    return await connection.fetch(
+    [columns] = await connection.fetch(
         APPEND,
-        ledger,
-        *(commands, fingerprints, versions, lasts),
+        *(ledger, commands, fingerprints, versions, counts, lasts),
         *(request_numbers, streams, expected, heads),
         *(write_numbers, event_versions, types, data_hashes, new_heads, metas, data),
         timeout=FLUSH_SECONDS_MAX,
     )
+    return list(zip(*columns, strict=True))

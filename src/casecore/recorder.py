@@ -1,5 +1,6 @@
 """Reads the ledger: a stream's history, and the one order of everything."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,9 +9,7 @@ from casecore.database import Pool
 from casecore.errors import Rejected
 from casecore.ledger import Appended, Row
 
-COLUMNS = (
-    "position, stream_id, version, type, recorded_at, command_id, meta, data, data_hash, head"
-)
+COLUMNS = "position, stream_id, version, type, recorded_at, command_id, meta, data, data_hash, head"
 
 
 class Recorder:
@@ -65,7 +64,23 @@ class Recorder:
                 "idempotency-key-reuse",
                 "this key was used for another request; use a new key for a new request",
             )
-        return Appended(*row[:4], duplicate=True)
+        version, position, written, recorded_at, _ = row
+        return Appended(version, position, written, recorded_at, duplicate=True)
+
+    async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, tuple[int, bytes]]:
+        """The version and head of each of these streams that has begun."""
+        rows = await self.pool.fetch(
+            """
+            SELECT stream_id, version, head
+            FROM unnest($2::uuid[]) AS asked (stream_id) CROSS JOIN LATERAL (
+                SELECT version, head FROM es.event e
+                WHERE e.ledger = $1 AND e.stream_id = asked.stream_id
+                ORDER BY version DESC LIMIT 1
+            ) AS last
+            """,
+            *(self.id, stream_ids),
+        )
+        return {row["stream_id"]: (row["version"], row["head"]) for row in rows}
 
     async def head(self) -> int:
         """The last position of the ledger."""
