@@ -37,7 +37,7 @@ VERSION = 1
 ROW = Moment
 KEY: tuple[str, ...] = ("case_id", "version")
 READS: frozenset[type] = frozenset(get_args(CaseEvent))
-INDEXES: tuple[str, ...] = ("(ledger, position)",)
+INDEXES: tuple[str, ...] = ()
 
 Key = tuple[UUID, int]
 

@@ -112,21 +112,22 @@ class Follower:
         return await read(self.recorder, self.position, upto)
 
     async def apply(self, news: Sequence[Recorded]) -> None:
-        """Fold in what of this is new here, in one transaction with the checkpoint."""
+        """Fold in what of this is new here, and move the checkpoint."""
         news = news[bisect_right(news, self.position, key=attrgetter("position")) :]
         if not news:
             return
         try:
-            touched = self._touched(news)
-            async with self.pool.acquire() as db, db.transaction():
-                moved = await self._move(db, news[-1].position)
-                if moved and touched:
-                    await self._fold(db, touched)
+            touched, position = self._touched(news), news[-1].position
+            async with self.pool.acquire() as db:
+                if touched:
+                    moved = await self._fold(db, touched, position)
+                else:
+                    moved = await self._move(db, position)
         except (FoldFailed, asyncpg.PostgresError) as failure:
             await self._stopped(str(failure))
             raise
         if moved:
-            self.position = news[-1].position
+            self.position = position
         else:
             await self.begin()  # Someone else has moved it.
 
@@ -141,22 +142,27 @@ class Follower:
                     raise failed(recorded, error) from error
         return touched
 
-    async def _fold(self, db: Connection, touched: Sequence[tuple[Key, Recorded]]) -> None:
+    async def _fold(
+        self, db: Connection, touched: Sequence[tuple[Key, Recorded]], position: int
+    ) -> bool:
+        """Write what becomes of the rows in one transaction with the checkpoint."""
         fold = self.projection.fold
-        found = await self.part.load(db, {key for key, _ in touched})
-        rows = dict(found)
-        for key, recorded in touched:
-            try:
-                rows[key] = fold(key, rows.get(key), recorded)
-            except Exception as error:
-                raise failed(recorded, error) from error
-        changed = [
-            row for key, row in rows.items() if row is not None and row is not found.get(key)
-        ]
-        if changed:
-            await self.part.store(db, changed)
-        if gone := [key for key in found if rows[key] is None]:
-            await self.part.drop(db, gone)
+        async with db.transaction():
+            if not await self._move(db, position):
+                return False
+            found = await self.part.load(db, {key for key, _ in touched})
+            rows = dict(found)
+            for key, recorded in touched:
+                try:
+                    rows[key] = fold(key, rows.get(key), recorded)
+                except Exception as error:
+                    raise failed(recorded, error) from error
+            changed = (row for key, row in rows.items() if row is not found.get(key))
+            if kept := [row for row in changed if row is not None]:
+                await self.part.store(db, kept)
+            if gone := [key for key in found if rows[key] is None]:
+                await self.part.drop(db, gone)
+            return True
 
     async def _move(self, db: Connection, position: int) -> bool:
         """Move the checkpoint, if it is where it was left; else someone else has moved it.
