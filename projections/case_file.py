@@ -153,7 +153,6 @@ from casecore.case.events.solutions import (
     CaseSolutionEvent,
     CustomerInvitedToCraft,
     LibraryEntry,
-    Proposer,
     SolutionAccepted,
     SolutionAmended,
     SolutionImplemented,
@@ -168,6 +167,7 @@ from casecore.following import Feed
 from casecore.ledger import Row
 from casecore.money import Money
 from casecore.recording import Recorded, from_row
+from casecore.solutions.events import Proposer
 
 CACHE_MAX = 1_000
 

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from casecore.case.events.outcome import CaseReopened, DoubtedSolution
 from casecore.case.events.solutions import (
-    Proposer,
     SolutionAccepted,
     SolutionOffered,
     SolutionRejected,
@@ -25,6 +24,7 @@ from casecore.database import Pool
 from casecore.recording import Recorded
 from casecore.solutions.events import (
     Applicability,
+    Proposer,
     SolutionDrafted,
     SolutionEndorsed,
     SolutionEvent,

@@ -12,11 +12,11 @@ from api.reading import PEOPLE, Asked, Page, Params, Query
 from casecore.actors import Role
 from casecore.asking import Code, Instant, Short
 from casecore.case.events.intake import Priority
-from casecore.case.events.solutions import Proposer
 from casecore.errors import NotFound
 from casecore.following import Progress
 from casecore.goodwill.events import GoodwillPolicyPublished, GoodwillTerms
 from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+from casecore.solutions.events import Proposer
 from projections import agent_queues, callbacks, cases, goodwill, paging, promises, solutions
 from projections.case_file import CaseFile
 

@@ -1,11 +1,13 @@
 """What can happen to an entry of the solution library."""
 
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-from casecore.case.events.solutions import Proposer
 from casecore.facts import Event
+
+Proposer = Literal["customer", "agent", "joint", "library"]
 
 
 class Applicability(msgspec.Struct, frozen=True):

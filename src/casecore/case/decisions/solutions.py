@@ -27,7 +27,6 @@ from casecore.case.events.solutions import (
     BestPracticeNominated,
     CustomerInvitedToCraft,
     LibraryEntry,
-    Proposer,
     SolutionAccepted,
     SolutionAmended,
     SolutionImplemented,
@@ -41,7 +40,7 @@ from casecore.case.state import Case
 from casecore.case.state.outcome import OPEN, Stage
 from casecore.case.state.solutions import Proposal
 from casecore.errors import Conflict, NotFound, Rejected
-from casecore.solutions.events import Applicability, SolutionDrafted
+from casecore.solutions.events import Applicability, Proposer, SolutionDrafted
 from casecore.solutions.state import Solution
 
 ANSWERABLE: frozenset[Stage] = frozenset({"investigating", "solution_offered"})

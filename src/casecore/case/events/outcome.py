@@ -5,9 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from casecore.case.events.solutions import LibraryEntry, Proposer
+from casecore.case.events.solutions import LibraryEntry
 from casecore.facts import Event
 from casecore.money import Money
+from casecore.solutions.events import Proposer
 
 Outcome = Literal["upheld", "partly_upheld", "rejected", "heard_no_action"]
 ReopenReason = Literal[

@@ -12,8 +12,8 @@ import msgspec
 
 from casecore.case.events.intake import Channel
 from casecore.facts import Event
+from casecore.solutions.events import Proposer
 
-Proposer = Literal["customer", "agent", "joint", "library"]
 VerifiedBy = Literal["customer", "agent"]
 
 

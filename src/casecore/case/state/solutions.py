@@ -10,7 +10,6 @@ from casecore.case.events.solutions import (
     BestPracticeNominated,
     CustomerInvitedToCraft,
     LibraryEntry,
-    Proposer,
     SolutionAccepted,
     SolutionAmended,
     SolutionImplemented,
@@ -19,6 +18,7 @@ from casecore.case.events.solutions import (
     SolutionRejected,
     SolutionVerified,
 )
+from casecore.solutions.events import Proposer
 
 SolutionStatus = Literal["proposed", "offered", "accepted", "rejected"]
 
