@@ -9,8 +9,12 @@ length in four. Meta and data are the bytes that are stored. Data comes in by it
 so a chain can still be checked when data had to be destroyed.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
+
+NAMES_MAX = 1_000
+"""How many names of ledgers and types, which come again and again, are kept as bytes."""
 
 
 def first_head(ledger: str, stream_id: UUID) -> bytes:
@@ -32,14 +36,19 @@ def core_hash(
 ) -> bytes:
     return sha256(
         b"\x03"
-        + sized(ledger.encode())
+        + sized_name(ledger)
         + stream_id.bytes
         + version.to_bytes(8, "big")
-        + sized(type_.encode())
+        + sized_name(type_)
         + command_id.bytes
         + sized(meta)
         + data_hash
     ).digest()
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def sized_name(name: str) -> bytes:
+    return sized(name.encode())
 
 
 def sized(value: bytes) -> bytes:

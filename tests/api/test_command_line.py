@@ -3,10 +3,14 @@
 import asyncio
 import json
 import os
+import pty
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,6 +255,63 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     assert serving.returncode == 0, complaint
     assert "version 1, in force since" in joined
     assert shell.run("policy", "show")[0] == joined, "it was not started for its own time"
+
+
+def test_it_goes_on_serving_when_its_postgresql_was_killed(tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "var")
+    serving = shell.start("serve", "--port", "0", PYTHONUNBUFFERED="1")
+    assert serving.stdout is not None
+    assert serving.stderr is not None
+    _, address = serving.stdout.readline(), serving.stdout.readline().strip()
+    try:
+        postmaster = int((shell.data_dir / "pg" / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        while "starting it again" not in serving.stderr.readline():
+            assert serving.poll() is None
+        key = (shell.data_dir / "admin.key").read_text().strip()
+        registered = urllib.request.Request(
+            f"{address}/v1/cases",
+            json.dumps({"channel": "phone", "customer": {"ref": "ada"}, "reason": "Late"}).encode(),
+            {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        )
+        assert answered(registered) == 201
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        serving.communicate(timeout=60)
+    assert serving.returncode == 0
+
+
+def answered(request: urllib.request.Request) -> int:
+    """What it is answered, once the database is back."""
+    while True:
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status: int = answer.status
+                return status
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(0.05)
+
+
+def test_an_address_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        _, complaint = Shell(tmp_path / "var").run("serve", "--port", port, exits=1)
+    assert f"cannot listen on 127.0.0.1 port {port}" in complaint
+
+
+def test_whoever_watches_sees_a_bar(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "watched.csv"
+    file.write_text(HEADER + ROW.replace("7523056", "88"))
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "api", "import", "--format", "cfpb", str(file), "--json"]
+    environ = shell.environ | {"TERM": "xterm"}
+    told = subprocess.run(words, env=environ, stdout=subprocess.PIPE, stderr=theirs, check=True)
+    os.close(theirs)
+    assert json.loads(told.stdout)["new"] == 1
+    assert b"cases" in os.read(ours, 65_536)
+    os.close(ours)
 
 
 async def test_an_import_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.opening import database, settings
+from casecore.errors import CaseError
 
 if TYPE_CHECKING:
     from api.desk import Desk
@@ -90,12 +91,15 @@ async def _serve(url: str, host: str, port: int, keeper: Keeper | None) -> None:
         await ensure_policy(await desks.desk(given.ledger))
         given.data_dir.mkdir(parents=True, exist_ok=True)
         click.echo(await ensure_admin(desks.pool, given.data_dir / "admin.key"))
-        watch = asyncio.create_task(keeper.watch()) if keeper else None
         try:
-            await serve(desks, host, port, say=click.echo)
-        finally:
-            if watch:
-                watch.cancel()
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(keeper.watch()) if keeper else None
+                await serve(desks, host, port, say=click.echo)
+                if watch:
+                    watch.cancel()
+        except* CaseError as failures:
+            # Nothing can be served without a database, or without an address.
+            raise failures.exceptions[0] from None
 
 
 async def ensure_policy(desk: "Desk") -> None:

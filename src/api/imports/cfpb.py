@@ -15,6 +15,8 @@ from io import BufferedReader
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from api.bodies import converted
 from api.imports.plan import Bad, Plan, Plans, Unreadable, planned
 from api.imports.records import Record, records
@@ -83,6 +85,7 @@ COLUMNS = {
 """Where the value of a command's field comes from."""
 STATES = {"UNITED STATES MINOR OUTLYING ISLANDS": "UM"}
 
+A = TypeVar("A", bound=Ask)
 T = TypeVar("T")
 
 
@@ -123,7 +126,7 @@ def plan(record: Record) -> Plan:
 def registration(row: dict[str, str], received_at: datetime) -> RegisterCase:
     state = row.get(STATE, "")
     issue = ": ".join(filter(None, (row[ISSUE], row.get(SUB_ISSUE))))
-    return converted(
+    return made(
         {
             "channel": known(VIA, row[VIA], CHANNELS),
             "received_at": received_at,
@@ -143,7 +146,7 @@ def registration(row: dict[str, str], received_at: datetime) -> RegisterCase:
 
 def particulars(row: dict[str, str], at: datetime) -> list[Ask]:
     told = [f"{column}: {row[column]}" for column in PARTICULARS if row.get(column)]
-    return [converted({"text": "\n".join(told), "occurred_at": at}, AddNote)] if told else []
+    return [made({"text": "\n".join(told), "occurred_at": at}, AddNote)] if told else []
 
 
 @lru_cache(maxsize=ALIKE_MAX)
@@ -154,7 +157,7 @@ def heard(at: datetime) -> Ask:
 @lru_cache(maxsize=ALIKE_MAX)
 def sent(company: str, at: datetime) -> Ask:
     said = {"queue": code(company), "reason": f"Sent to {company}", "occurred_at": at}
-    return converted(said, QueueCase)
+    return made(said, QueueCase)
 
 
 @lru_cache(maxsize=ALIKE_MAX)
@@ -172,7 +175,7 @@ def answered(
     words = f"{company}: " + ". ".join(filter(None, (response, late, public_response)))
     if outcome is None:
         pending = response == "In progress" and not public_response
-        return () if pending else (converted({"text": words, "occurred_at": at}, AddNote),)
+        return () if pending else (made({"text": words, "occurred_at": at}, AddNote),)
     resolution = {
         "outcome": outcome,
         "reasons": words,
@@ -180,11 +183,18 @@ def answered(
         "occurred_at": at,
     }
     taken_on = AssignCase(agent=code(company), occurred_at=at)
-    resolved = converted(resolution, ResolveCase)
+    resolved = made(resolution, ResolveCase)
     if disputed != "Yes":
         return taken_on, resolved
     text = "The consumer disputed the company's response"
     return taken_on, resolved, ReopenCase(reason="dissatisfied", text=text, occurred_at=at)
+
+
+def made(values: dict[str, object], of: type[A]) -> A:
+    try:
+        return msgspec.convert(values, of)
+    except msgspec.ValidationError:
+        return converted(values, of)  # It fails, too, and says why in words.
 
 
 def known(column: str, value: str, table: Mapping[str, T]) -> T:

@@ -1,6 +1,9 @@
 """Runs an import: a fixed number of workers take the next case each, until the file ends."""
 
 import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
@@ -14,6 +17,8 @@ from casecore.errors import CaseError, Unavailable
 IN_FLIGHT = 256
 REASONS_MAX = 10_000
 """How many reasons a report keeps; the others are counted."""
+ALLOCATIONS_MAX = 200_000
+"""How much is made before rubbish is looked for: cases are many, and hold no cycles."""
 KEY_REUSED = "idempotency-key-reuse"
 
 OnError = Literal["stop", "skip"]
@@ -78,12 +83,23 @@ async def run(core: Core, plans: Plans, format: str, on_error: OnError, report: 
                 report.events += len(written.events)
 
     try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(IN_FLIGHT):
-                workers.create_task(work())
+        with tidying_seldom():
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(IN_FLIGHT):
+                    workers.create_task(work())
     except ExceptionGroup as failures:
         # What one worker fails of, the others fail of too: the first says it for all.
         raise failures.exceptions[0] from None
+
+
+@contextmanager
+def tidying_seldom() -> Iterator[None]:
+    usual = gc.get_threshold()
+    gc.set_threshold(ALLOCATIONS_MAX, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def rehearse(plans: Plans, on_error: OnError, report: Report) -> None:
