@@ -65,8 +65,17 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def core(pool: Pool) -> AsyncIterator[Core]:
-    id = await ledger_id(pool, "main")
-    appender = Appender(pool, id)
-    yield Core(Recorder(pool, id, "main"), appender)
+async def recorder(pool: Pool) -> Recorder:
+    return Recorder(pool, await ledger_id(pool, "main"), "main")
+
+
+@pytest.fixture
+async def appender(recorder: Recorder) -> AsyncIterator[Appender]:
+    appender = Appender(recorder.pool, recorder.id)
+    yield appender
     await appender.close()
+
+
+@pytest.fixture
+async def core(recorder: Recorder, appender: Appender) -> Core:
+    return Core(recorder, appender)

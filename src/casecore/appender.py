@@ -197,7 +197,8 @@ class Appender:
 
     async def _drop_connection(self) -> None:
         if self._connection is not None:
-            self._connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # the pool has already taken back a closed one
+                self._connection.terminate()
         await self._let_go()
 
     async def _let_go(self) -> None:

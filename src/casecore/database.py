@@ -155,5 +155,5 @@ def _refuse_newer(applied: dict[int, str], ours: list[Migration]) -> None:
         )
 
 
-async def _as_it_is(connection: Connection) -> None:
+async def _as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Nothing of ours outlives its transaction, so a connection goes back without a round trip."""
