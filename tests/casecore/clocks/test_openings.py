@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from casecore.clocks.calendar import Calendar, Weekly, Windows
+from casecore.clocks.instants import DAY
 from casecore.clocks.openings import Openings
 from casecore.errors import CaseError
 from tests.casecore.clocks.given import at, closed, daily, due, text, weekdays
@@ -52,6 +53,15 @@ def test_windows_of_neighbouring_days_are_one_where_they_touch() -> None:
     assert opened(
         Calendar("UTC", daily((("09:00", "09:00"),))), "2026-01-01 00:00", "2026-12-31 00:00"
     ) == [("2026-01-01 00:00:00", "2026-12-31 00:00:00")]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Honolulu", "Pacific/Kiritimati"])
+def test_of_a_calendar_that_never_closes_all_time_passes_from_any_hour(zone: str) -> None:
+    for window in (("00:00", "24:00"), ("23:59", "23:59")):
+        for hour in range(24):
+            openings = Openings(Calendar(zone, daily((window,))))
+            since = at(f"2026-03-04 {hour:02}:00")
+            assert openings.passed(since, since + 150 * DAY) == 150 * DAY
 
 
 def test_of_an_hour_that_comes_twice_a_window_has_both() -> None:
