@@ -247,7 +247,7 @@ class Factory(InfrastructureFactory[BlockingTrackingRecorder]):
             return BlockingSnapshotRecorder(self.store)
         return BlockingAggregateRecorder(self.store)
 
-    def application_recorder(self) -> ApplicationRecorder:
+    def application_recorder(self) -> BlockingApplicationRecorder:
         return BlockingApplicationRecorder(self.store)
 
     def tracking_recorder(
