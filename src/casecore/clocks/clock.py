@@ -96,7 +96,7 @@ class Clock(msgspec.Struct, frozen=True):
             if until == FOREVER:
                 return None
             at = until
-        found = self.hours.when(at, consumed, by) if at < by else None
+        found = self.hours.when(at, consumed, by)
         if found is None:
             raise beyond_horizon()
         return found

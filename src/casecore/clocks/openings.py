@@ -140,7 +140,9 @@ class Openings:
         """The windows, or parts of windows, between two instants."""
         compiled = self._covering(since, until)
         for n in range(bisect_right(compiled.ends, since), bisect_left(compiled.starts, until)):
-            yield max(since, compiled.starts[n]), min(until, compiled.ends[n])
+            start, end = max(since, compiled.starts[n]), min(until, compiled.ends[n])
+            if start < end:
+                yield start, end
 
     def business_day(self, nth: int, after: int, by: int) -> BusinessDay | None:
         """The n-th business day after a local date, if it closes no later than `by`."""

@@ -3,6 +3,9 @@
 import pytest
 
 from casecore.clocks.calendar import Calendar
+from casecore.clocks.clock import HORIZON
+from casecore.clocks.instants import DAY, SECOND
+from casecore.clocks.openings import Openings
 from casecore.clocks.targets import BusinessDays, CalendarDays, ElapsedTime, OpenTime, Weeks
 from casecore.errors import Rejected
 from tests.casecore.clocks.given import HOUR, at, clock, daily, due, text, weekdays
@@ -99,6 +102,17 @@ def test_what_is_not_due_for_a_hundred_years_is_refused(target: OpenTime) -> Non
     with pytest.raises(Rejected) as refused:
         assert due(START, target)
     assert refused.value.code == "due-beyond-horizon"
+
+
+def test_the_horizon_is_where_it_is_whatever_is_compiled() -> None:
+    openings = Openings(Calendar("UTC", daily((("00:00", "24:00"),))))
+    seconds = HORIZON // SECOND
+    openings.passed(at(START), at(START) + HORIZON + 400 * DAY)
+    for target in (OpenTime, ElapsedTime):
+        assert target(seconds).clock(openings, at(START), []).due == at(START) + HORIZON
+        with pytest.raises(Rejected) as refused:
+            assert target(seconds + 1).clock(openings, at(START), []).due
+        assert refused.value.code == "due-beyond-horizon"
 
 
 def test_a_pause_of_a_hundred_years_is_beyond_the_horizon() -> None:

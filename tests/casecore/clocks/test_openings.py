@@ -27,6 +27,12 @@ def test_a_window_past_midnight_belongs_to_the_date_it_starts_on() -> None:
     ]
 
 
+def test_between_closing_and_opening_there_is_no_window() -> None:
+    calendar = Calendar("UTC", weekdays((("09:00", "17:00"),)))
+    assert opened(calendar, "2026-03-04 17:00", "2026-03-05 09:00") == []
+    assert opened(calendar, "2026-03-04 12:00", "2026-03-04 12:00") == []
+
+
 def test_an_exception_replaces_the_windows_of_its_date() -> None:
     saturday: dict[date, Windows] = {date(2026, 3, 7): (("10:00", "12:00"),)}
     calendar = Calendar("UTC", weekdays((("09:00", "17:00"),)), saturday)
