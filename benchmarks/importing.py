@@ -1,17 +1,20 @@
 """Imports: a generated file in the format of the CFPB, beside COPY of the rows it comes to."""
 
+import asyncio
 import csv
+import os
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
-from time import perf_counter
 
-from api.imports import cfpb, running
+import msgspec
+
 from api.imports.running import Report
 from benchmarks.ledgers import Bench
 from benchmarks.measuring import Compared, Target
 from benchmarks.peers import Copies
-from casecore.database import ledger_id
+from casecore.database import Connection, ledger_id
 
 SEED = 2026
 FIRST_DAY = date(2020, 1, 1)
@@ -83,7 +86,6 @@ def write_complaints(path: Path, rows: int, first_id: int) -> None:
 
 
 async def imports(bench: Bench) -> list[Compared]:
-    """The process is running and the file is there; what is timed is reading, deciding, writing."""
     events = await bench.events()
     path = bench.folder / "complaints.csv"
     write_complaints(path, bench.pace.import_rows, first_id=1_000_000)
@@ -92,15 +94,10 @@ async def imports(bench: Bench) -> list[Compared]:
         for number in range(bench.pace.import_rounds):
             # A ledger of its own, as the same file would add nothing to one that has it.
             name = f"import-{number}"
-            desk = await bench.desks.desk(name)
-            report = Report()
-            began = perf_counter()
-            with path.open("rb") as file:
-                await running.run(desk.core, cfpb.plans(file), "cfpb", "stop", report)
-            ours.append(report.events / (perf_counter() - began))
-            assert report.new == bench.pace.import_rows
-            assert report.bad == 0
+            report = await run_import(bench, path, name)
+            assert (report.new, report.bad) == (bench.pace.import_rows, 0), report
             ledger = await ledger_id(bench.desks.pool, name)
+            ours.append(report.events / await seconds_of(connection, ledger))
             copies = await Copies.of(connection, ledger, report.events)
             indexed.append(await copies.events_a_second(indexed=True))
             plain.append(await copies.events_a_second(indexed=False))
@@ -119,3 +116,26 @@ async def imports(bench: Bench) -> list[Compared]:
         ),
         Compared(what, events, "/s", ours, f"{copy}, without any index", plain),
     ]
+
+
+async def run_import(bench: Bench, path: Path, ledger: str) -> Report:
+    """The command, as it is typed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "api", "import", path, "--format", "cfpb"),
+        *("--ledger", ledger, "--json"),
+        env=os.environ
+        | {"CASECORE_DATABASE_URL": bench.url, "CASECORE_DATA_DIR": str(path.parent)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await process.communicate()
+    return msgspec.json.decode(told, type=Report)
+
+
+async def seconds_of(connection: Connection, ledger: int) -> float:
+    """From its first event to its last: without the start of the processes."""
+    seconds: float = await connection.fetchval(
+        "SELECT extract(epoch FROM max(recorded_at) - min(recorded_at))::float8"
+        " FROM es.event WHERE ledger = $1",
+        ledger,
+    )
+    return seconds
