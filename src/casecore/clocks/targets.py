@@ -97,7 +97,7 @@ def positive(n: int, unit: str) -> int:
 def deemed_received(openings: Openings, at: int, on: int, by: int) -> BusinessDay:
     """The business day it came in on: the next, from the instant of closing on (R1)."""
     day = found(openings.business_day(1, on - 1, by))
-    if day.day == on and at >= day.close:
+    if at >= day.close:
         return found(openings.business_day(1, on, by))
     return day
 
