@@ -25,7 +25,7 @@ CHANNEL = "casecore"
 ANNOUNCE_PAUSE_SECONDS = 0.02
 
 APPEND = f"SELECT * FROM es.append({', '.join(f'${n}' for n in range(1, 18))})"
-APPEND_ONE = f"SELECT * FROM es.append_one({', '.join(f'${n}' for n in range(1, 12))})"
+APPEND_ONE = f"SELECT es.append_one({', '.join(f'${n}' for n in range(1, 12))})"
 STORED, DUPLICATE, CONFLICT, KEY_REUSED = 1, 2, 3, 4
 
 Answer = Any
@@ -54,7 +54,7 @@ class Appender:
         self.pool = pool
         self.ledger = ledger
         self.on_appended: list[Callable[[int], None]] = []
-        """Told the last position after a flush."""
+        """Told the last position after a flush; what stands here must neither wait nor fail."""
         self._ready: deque[_Waiting] = deque()
         self._turns: dict[int, deque[_Waiting] | None] = {}
         """Who comes after the one whose turn it is, for each stream and command id in use."""
@@ -178,18 +178,14 @@ class Appender:
 
     async def _store(self, requests: Sequence[Request], patience: "_Patience") -> Sequence[Answer]:
         while True:
+            patience.refuse_when_over()
             try:
                 if self._connection is None:
                     self._connection = await self.pool.acquire(timeout=FLUSH_SECONDS_MAX)
                 answers = await store(self._connection, self.ledger, requests)
             except UNKNOWN as error:
+                patience.lose(error)
                 await self._drop_connection()
-                if patience.is_over():
-                    raise Unavailable(
-                        "store-unavailable",
-                        "the store does not answer; send the same request again to learn whether"
-                        " it was stored",
-                    ) from error
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
             else:
                 patience.renew()
@@ -250,19 +246,26 @@ class _Waiting:
 
 
 class _Patience:
-    """How long to go on asking a store that does not answer, for all who wait meanwhile."""
+    """How long to go on asking a store that does not answer. It ends for all who wait by then."""
 
     def __init__(self) -> None:
         self.lost_at: float | None = None
+        self.error: Exception | None = None
 
     def renew(self) -> None:
         self.lost_at = None
 
-    def is_over(self) -> bool:
-        now = time.monotonic()
-        if self.lost_at is None:
-            self.lost_at = now
-        return now - self.lost_at >= RETRY_SECONDS_MAX
+    def lose(self, error: Exception) -> None:
+        self.lost_at = self.lost_at or time.monotonic()
+        self.error = error
+
+    def refuse_when_over(self) -> None:
+        if self.lost_at and time.monotonic() - self.lost_at >= RETRY_SECONDS_MAX:
+            raise Unavailable(
+                "store-unavailable",
+                "the store does not answer; send the same request again to learn whether it was"
+                " stored",
+            ) from self.error
 
 
 def _give(waiting: "asyncio.Future[Appended]", answer: Answer) -> None:
@@ -288,12 +291,13 @@ async def store(
     """Append the requests in this order, in one round trip, and answer each with its verdict."""
     match requests:
         case [(command, fingerprint, [(stream, version, head, [event])])]:
-            return await connection.fetch(
+            [[answer]] = await connection.fetch(
                 APPEND_ONE,
                 *(ledger, command, fingerprint, stream, version, head),
                 *(event.type, event.data_hash, event.head, event.meta, event.data),
                 timeout=FLUSH_SECONDS_MAX,
             )
+            return [answer]
     commands: list[UUID] = []
     fingerprints: list[bytes] = []
     versions: list[int] = []
@@ -303,8 +307,8 @@ async def store(
     streams: list[UUID] = []
     expected: list[int] = []
     heads: list[bytes] = []
+    firsts: list[int] = []
     write_numbers: list[int] = []
-    event_versions: list[int] = []
     events: list[Sealed] = []
     for number, (command, fingerprint, writes) in enumerate(requests, 1):
         before = len(events)
@@ -313,11 +317,9 @@ async def store(
             streams.append(stream)
             expected.append(version)
             heads.append(head)
-            for event in sealed:
-                version += 1
-                write_numbers.append(len(streams))
-                event_versions.append(version)
-                events.append(event)
+            firsts.append(len(events) + 1)
+            write_numbers += [len(streams)] * len(sealed)
+            events += sealed
         commands.append(command)
         fingerprints.append(fingerprint)
         versions.append(writes[0].expected + len(writes[0].events) if writes else 0)
@@ -327,8 +329,8 @@ async def store(
     [columns] = await connection.fetch(
         APPEND,
         *(ledger, commands, fingerprints, versions, counts, lasts),
-        *(request_numbers, streams, expected, heads),
-        *(write_numbers, event_versions, types, data_hashes, new_heads, metas, data),
+        *(request_numbers, streams, expected, heads, firsts),
+        *(write_numbers, types, data_hashes, new_heads, metas, data),
         timeout=FLUSH_SECONDS_MAX,
     )
     return list(zip(*columns, strict=True))

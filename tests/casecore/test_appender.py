@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -151,7 +152,7 @@ async def test_followers_are_told_how_far_the_ledger_has_come(
 
 
 class Proxy:
-    """Stands before the server, and can cut a connection when the server's answer comes."""
+    """Stands before the server, and can cut a connection when a certain answer comes."""
 
     def __init__(self, url: str, folder: Path) -> None:
         parts = urlsplit(url)
@@ -162,7 +163,8 @@ class Proxy:
         here = urlencode(query | {"host": str(folder), "port": "5432"})
         self.path = folder / ".s.PGSQL.5432"
         self.url = urlunsplit(parts._replace(netloc=user, query=here))
-        self.answers_until_cut: int | None = None
+        self.cut_answer_to: bytes | None = None
+        """What to look for in a question, to cut the connection when its answer comes."""
         self.cuts = 0
         self.writers: list[asyncio.StreamWriter] = []
 
@@ -188,30 +190,29 @@ class Proxy:
         else:
             from_server, to_server = await asyncio.open_connection(self.host, self.port)
         self.writers += [to_client, to_server]
-        await asyncio.gather(
-            self._pump(from_client, to_server), self._pump(from_server, to_client, cutting=True)
-        )
-        to_client.close()
-        to_server.close()
+        asked = asyncio.Event()
 
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cutting: bool = False
-    ) -> None:
-        try:
-            while data := await reader.read(1 << 16):
-                if cutting and self.answers_until_cut is not None:
-                    self.answers_until_cut -= 1
-                    if self.answers_until_cut < 0:
-                        self.answers_until_cut = None
-                        self.cuts += 1
-                        self.cut()
-                        return
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            return
-        finally:
-            writer.close()
+        async def ask() -> None:
+            while data := await from_client.read(1 << 20):
+                if self.cut_answer_to and self.cut_answer_to in data:
+                    self.cut_answer_to = None
+                    asked.set()
+                to_server.write(data)
+
+        async def answer() -> None:
+            while data := await from_server.read(1 << 20):
+                if asked.is_set():
+                    self.cuts += 1
+                    return
+                to_client.write(data)
+
+        with suppress(ConnectionError):
+            await asyncio.wait(
+                [asyncio.create_task(ask()), asyncio.create_task(answer())],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        to_client.transport.abort()
+        to_server.transport.abort()
 
 
 @pytest.fixture
@@ -228,24 +229,23 @@ async def far_pool(proxy: Proxy) -> AsyncIterator[Pool]:
     pool.terminate()
 
 
-@pytest.mark.parametrize("callers", [1, 20])
+@pytest.mark.parametrize("lost", [0, 7])
 async def test_a_lost_acknowledgement_is_answered_with_the_first_result(
-    proxy: Proxy, far_pool: Pool, pool: Pool, callers: int
+    proxy: Proxy, far_pool: Pool, recorder: Recorder, lost: int
 ) -> None:
-    appender = Appender(far_pool, await ledger_id(far_pool, "main"))
-    streams = [Stream() for _ in range(callers)]
-    await asyncio.gather(*(appender.append(asking(stream)) for stream in streams))
-    proxy.answers_until_cut = 0
+    """Of the first one, which goes out alone, and of the others, which go together."""
+    appender = Appender(far_pool, recorder.id)
+    streams = [Stream() for _ in range(20)]
+    proxy.cut_answer_to = streams[lost].id.bytes
     answers = await asyncio.gather(*(appender.append(asking(stream)) for stream in streams))
     await appender.close()
     assert proxy.cuts == 1
-    assert answers[0].duplicate  # it had been stored, and its answer was lost on the way
-    assert [answer.version for answer in answers] == [2] * callers
-    rows = await Recorder(pool, appender.ledger, "main").read(0, limit=1_000)
-    assert [row.position for row in rows] == list(range(1, 2 * callers + 1))
-    assert {rows[answer.position - 1].stream_id for answer in answers} == {
+    assert [answer.duplicate for answer in answers] == [(n == 0) == (lost == 0) for n in range(20)]
+    rows = await recorder.read(0, limit=1_000)
+    assert [row.position for row in rows] == list(range(1, 21))
+    assert [rows[answer.position - 1].stream_id for answer in answers] == [
         stream.id for stream in streams
-    }
+    ]
 
 
 async def test_a_store_that_stays_away_is_told_of_and_comes_back(
@@ -276,30 +276,27 @@ async def test_killed_backends_lose_and_double_nothing(
     appender: Appender, recorder: Recorder, server: str
 ) -> None:
     acknowledged: list[tuple[Request, Appended]] = []
-    killed = 0
+    so_far = asyncio.Semaphore(0)
 
     async def write(stream: Stream) -> None:
         for _ in range(25):
             request = asking(stream)
             acknowledged.append((request, await appender.append(request)))
-
-    async def kill() -> None:
-        nonlocal killed
-        database = await recorder.pool.fetchval("SELECT current_database()")
-        connection = await asyncpg.connect(server)
-        while not writing.done():
-            killed += await connection.fetchval(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE datname = $1 AND application_name = 'casecore'",
-                database,
-            )
-            await asyncio.sleep(0.05)
-        await connection.close()
+            so_far.release()
 
     writing = asyncio.gather(*(write(Stream()) for _ in range(40)))
-    await kill()
+    database = await recorder.pool.fetchval("SELECT current_database()")
+    connection = await asyncpg.connect(server)
+    for _ in range(8):
+        for _ in range(100):
+            await so_far.acquire()
+        assert await connection.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = $1 AND application_name = 'casecore'",
+            database,
+        )
     await writing
-    assert killed
+    await connection.close()
     await is_all_there(recorder, acknowledged)
     assert await recorder.head() == 1_000
 
