@@ -152,6 +152,29 @@ def test_a_bad_row_exits_with_1_and_names_line_column_and_why(shell: Shell, tmp_
     assert kept["stopped"]
 
 
+def test_processes_share_a_file_and_each_case_comes_in_once(shell: Shell) -> None:
+    words = ("import", "--format", "cfpb", str(shared("cfpb-complaints.csv")))
+    ledger = ("--ledger", "shared-out")
+    told = shell.json(*words, "--jobs", "3", *ledger)
+    assert (told["new"], told["there"], told["bad"]) == (2067, 0, 0)
+    again = shell.json(*words, "--jobs", "2", *ledger)
+    assert (again["new"], again["there"]) == (0, 2067)
+
+
+def test_what_one_process_finds_stops_the_others_and_is_told_once(
+    shell: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(HEADER + ROW.replace("7523056", "91") + "too,short\n" + ROW + ROW[:50])
+    words = ("import", "--format", "cfpb", str(file), "--jobs", "2", "--ledger", "together")
+    told = shell.json(*words, exits=1)
+    assert told["bad"] == 1
+    assert told["stopped"]
+    skipping = shell.json(*words, "--on-error", "skip", exits=1)
+    assert skipping["bad"] == 2
+    assert skipping["new"] + skipping["there"] == 2
+
+
 def test_a_rehearsal_writes_nothing(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "rehearsed.csv"
     file.write_text(HEADER + ROW.replace("7523056", "77"))

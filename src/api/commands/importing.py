@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from api.desk import Desk
-    from api.imports.plan import Plans
+    from api.imports.plan import Plans, Share
     from api.imports.running import OnError, Report
 
 SHOWN_MAX = 10
 """How many reasons are printed; --report keeps more."""
 PROGRESS_SECONDS = 0.1
+JOBS_MAX = 16
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -35,6 +36,11 @@ class LogOptions(NamedTuple):
     time: str | None
     zone: str | None
     unmapped: Literal["stop", "note"]
+
+    def words(self) -> list[str]:
+        """As they were typed."""
+        given = {f"--{name}": value for name, value in self._asdict().items() if value is not None}
+        return [word for option in given.items() for word in option]
 
 
 @click.command("import")
@@ -74,6 +80,14 @@ class LogOptions(NamedTuple):
 )
 @click.option("--report", type=NEW_FILE, help="Write what became of the file there, as JSON.")
 @click.option("--dry-run", is_flag=True, help="Read and plan all of it, and write nothing.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, JOBS_MAX),
+    default=1,
+    show_default=True,
+    help="How many processes share the work: more than one where cores are idle.",
+)
+@click.option("--share", hidden=True, help="K/N: as a helper, take on the K-th of N shares.")
 @ledger_option
 @json_option
 def import_file(
@@ -82,6 +96,8 @@ def import_file(
     on_error: "OnError",
     report: Path | None,
     dry_run: bool,
+    jobs: int,
+    share: str | None,
     ledger: str | None,
     as_json: bool,
     **log: Any,
@@ -100,20 +116,31 @@ def import_file(
 
     The exit code is 1 when something could not come in; the reasons name line and column.
     """
-    from api.imports import running
+    from api.imports import running, sharing
+    from api.imports.plan import Share
 
     found = running.Report()
-    with file.open("rb") as opened:
-        plans = plans_of(opened, format, LogOptions(**log))
-        with progress(opened, found):
-            if dry_run:
-                running.rehearse(plans, on_error, found)
-            else:
+    options = LogOptions(**log)
+    if share is not None:
+        mine = Share(*map(int, share.split("/")))
+        sharing.stop_when_told(found)
+    else:
+        mine = Share(0, 1 if dry_run else jobs)
+    helpers = 0 if share else mine.of - 1
+    words = ("import", str(file), "--format", format, "--on-error", on_error)
 
-                async def work(desk: "Desk") -> None:
-                    await running.run(desk.core, plans, format, on_error, found)
+    with file.open("rb") as opened, progress(opened, found):
+        plans = plans_of(opened, format, options, mine)
 
-                at_desk(ledger, work)
+        async def work(desk: "Desk") -> None:
+            again = (*words, *options.words(), "--ledger", desk.ledger)
+            async with sharing.helped(again, helpers, found):
+                await running.run(desk.core, plans, format, on_error, found)
+
+        if dry_run:
+            running.rehearse(plans, on_error, found)
+        else:
+            at_desk(ledger, work)
     if report:
         report.write_bytes(json_of(found))
     if as_json:
@@ -124,13 +151,13 @@ def import_file(
         raise SystemExit(1)
 
 
-def plans_of(file: BufferedReader, format: str, log: LogOptions) -> "Plans":
+def plans_of(file: BufferedReader, format: str, log: LogOptions, share: "Share") -> "Plans":
     from api.imports import cfpb, csv_log, xes
 
     if format == "cfpb":
         if given := [f"--{name}" for name in ("mapping", "case", "time") if getattr(log, name)]:
             raise click.UsageError(f"{given[0]} is for logs; the columns of cfpb are known")
-        return cfpb.plans(file)
+        return cfpb.plans(file, share)
     from api.imports.mapping import ActivityMapping, read
 
     if log.mapping is None:
@@ -140,12 +167,13 @@ def plans_of(file: BufferedReader, format: str, log: LogOptions) -> "Plans":
     zone = zone_of(log.zone)
     if format == "xes":
         mapping = ActivityMapping(said, activity or f"{{{xes.NAME}}}", unmapped=log.unmapped)
-        return xes.plans(file, zone, mapping)
+        return xes.plans(file, zone, mapping, share)
     if log.case is None or log.time is None or activity is None:
         raise click.UsageError("name the columns of a csv log with --case, --activity and --time")
     mapping = ActivityMapping(said, activity, unmapped=log.unmapped)
     needed = [log.case, log.time, *([log.activity] if log.activity else [])]
-    return csv_log.plans(file, csv_log.Columns(log.case, log.time), needed, zone, mapping)
+    columns = csv_log.Columns(log.case, log.time)
+    return csv_log.plans(file, columns, needed, zone, mapping, share)
 
 
 def zone_of(name: str | None) -> "ZoneInfo | None":

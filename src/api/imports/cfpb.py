@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from api.bodies import converted
-from api.imports.plan import Bad, Plan, Plans, Unreadable, planned
+from api.imports.plan import ALL, Bad, Plan, Plans, Share, Unreadable, planned
 from api.imports.records import Record, records
 from casecore.asking import Ask
 from casecore.case.decisions.intake import AddNote, HearComplaint, RegisterCase
@@ -89,10 +89,12 @@ A = TypeVar("A", bound=Ask)
 T = TypeVar("T")
 
 
-def plans(file: BufferedReader) -> Plans:
-    for record in records(file, NEEDED):
+def plans(file: BufferedReader, share: Share = ALL) -> Plans:
+    for number, record in enumerate(records(file, NEEDED)):
         if isinstance(record, Bad):
             yield record
+            continue
+        if not share.has(number):
             continue
         try:
             yield plan(record)

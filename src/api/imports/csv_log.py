@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from api.imports.instants import instant
 from api.imports.mapping import ActivityMapping, Logged
-from api.imports.plan import Bad, Plans, Unreadable
+from api.imports.plan import ALL, Bad, Plans, Share, Unreadable
 from api.imports.records import records
 from casecore.errors import Malformed
 
@@ -30,6 +30,7 @@ def plans(
     needed: Sequence[str],
     zone: ZoneInfo | None,
     mapping: ActivityMapping,
+    share: Share = ALL,
 ) -> Plans:
     cases: dict[str, list[Logged]] = {}
     broken: set[str] = set()
@@ -51,7 +52,7 @@ def plans(
             broken.add(case)
             continue
         cases.setdefault(case, []).append(Logged(record.where, time, record.values))
-    for case, events in cases.items():
-        if case not in broken:
+    for number, (case, events) in enumerate(cases.items()):
+        if share.has(number) and case not in broken:
             events.sort(key=lambda event: event.time)
             yield mapping.plan(case, events[0].where, events)

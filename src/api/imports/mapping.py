@@ -48,7 +48,7 @@ from casecore.case.decisions.solutions import CaseSolutionCommand
 from casecore.case.decisions.triage import TriageCommand
 from casecore.case.events import CaseEvent
 from casecore.case.events.intake import CaseRegistered
-from casecore.errors import CaseError, Malformed
+from casecore.errors import Malformed
 
 SHIPPED = Path(__file__).with_name("mappings")
 MAPPING_BYTES_MAX = 1 << 20
@@ -140,6 +140,8 @@ class ActivityMapping:
             for event, values in zip(events, told, strict=True):
                 at = event.where
                 commands.append(self.ask(event, values))
+        except Unmapped as error:
+            return Bad(at, error.why, error.column, case, fatal=True)
         except Unreadable as error:
             return Bad(at, error.why, error.column, case)
         except Malformed as error:
@@ -171,14 +173,14 @@ class ActivityMapping:
             text = f"{activity} (event {values['number']} of the log)"
             return converted({"text": text, "occurred_at": event.time}, AddNote)
         raise Unmapped(
-            "activity-unmapped",
-            f"{event.where}: the mapping does not say what activity {activity!r} becomes; add it"
-            " under [activities], or take such events in as notes with --unmapped note",
+            None,
+            f"the mapping does not say what activity {activity!r} becomes: add it under"
+            " [activities], or take such events in as notes with --unmapped note",
         )
 
 
-class Unmapped(CaseError):
-    """The mapping has no word for an activity: not the file is at fault."""
+class Unmapped(Unreadable):
+    """The mapping has no word for an activity: it is not the event that is at fault."""
 
 
 def read(name: str) -> MappingFile:

@@ -34,6 +34,18 @@ class Bad(NamedTuple):
     """Whether nothing after it can be read."""
 
 
+class Share(NamedTuple):
+    """Which of the cases of a file one process takes on, of so many."""
+
+    nth: int = 0
+    of: int = 1
+
+    def has(self, number: int) -> bool:
+        return number % self.of == self.nth
+
+
+ALL = Share()
+
 Plans: TypeAlias = Iterator[Plan | Bad]
 
 

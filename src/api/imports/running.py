@@ -55,6 +55,18 @@ class Report(msgspec.Struct):
             self.reasons.append(Reason(bad.where, bad.why, bad.column, bad.case))
         self.stopped = self.stopped or bad.fatal or on_error == "stop"
 
+    def add(self, other: "Report") -> None:
+        """Take in what another process did. What both found wrong with the file counts once."""
+        known = set(self.reasons)
+        news = [reason for reason in other.reasons if reason not in known]
+        self.bad += other.bad - (len(other.reasons) - len(news))
+        self.reasons = (self.reasons + news)[:REASONS_MAX]
+        self.new += other.new
+        self.there += other.there
+        self.events += other.events
+        self.planned += other.planned
+        self.stopped |= other.stopped
+
 
 async def run(core: Core, plans: Plans, format: str, on_error: OnError, report: Report) -> None:
     """Everything that is right comes in; when it stops, what is under way still does."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from api.imports.instants import instant
 from api.imports.mapping import ActivityMapping, Logged
-from api.imports.plan import Bad, Plan, Plans, Unreadable
+from api.imports.plan import ALL, Bad, Plan, Plans, Share, Unreadable
 
 CHUNK = 1 << 16
 DEPTH_MAX = 64
@@ -53,9 +53,14 @@ class Hostile(Exception):
     """The file asks for more than any honest log does."""
 
 
-def plans(file: BufferedReader, zone: ZoneInfo | None, mapping: ActivityMapping) -> Plans:
-    for trace in traces(file):
-        yield trace if isinstance(trace, Bad) else plan(trace, zone, mapping)
+def plans(
+    file: BufferedReader, zone: ZoneInfo | None, mapping: ActivityMapping, share: Share = ALL
+) -> Plans:
+    for number, trace in enumerate(traces(file)):
+        if isinstance(trace, Bad):
+            yield trace
+        elif share.has(number):
+            yield plan(trace, zone, mapping)
 
 
 def plan(trace: Trace, zone: ZoneInfo | None, mapping: ActivityMapping) -> Plan | Bad:
