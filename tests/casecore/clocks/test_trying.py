@@ -151,6 +151,11 @@ def test_instants_may_come_with_any_offset_and_leave_in_utc() -> None:
     }
 
 
+def test_a_pause_that_ends_as_it_starts_is_none() -> None:
+    none = {"pauses": [["2026-03-04T11:00:00Z", "2026-03-04T11:00:00Z"]]}
+    assert tried(LINE | none) == tried(LINE)
+
+
 def test_on_the_command_line_a_bad_line_fails_and_the_others_go_on(tmp_path: Path) -> None:
     file = tmp_path / "lines.jsonl"
     good = json.dumps(LINE | {"id": 1})
