@@ -70,7 +70,10 @@ def command(value: dict[str, Any], of: type[A], given: Mapping[str, Any]) -> A:
 def converted(value: Any, to: type[T], *, strict: bool = True, at: str = "") -> T:
     """The value as a struct; `at` is where it was found, and begins the names of its fields."""
     try:
-        struct = msgspec.convert(value, to, strict=strict)
+        try:
+            struct = msgspec.convert(value, to, strict=strict)
+        except msgspec.ValidationError:
+            struct = msgspec.convert(whole(value), to, strict=strict)
     except msgspec.ValidationError as error:
         raise violation(str(error), to, at) from None
     for name in to.__struct_fields__:  # type: ignore[attr-defined]
@@ -98,6 +101,18 @@ def violation(sentence: str, to: type[Any], at: str) -> Malformed:
     return Malformed(
         "schema-violation", f"{where}: {detail}" if where else detail, field=where or None
     )
+
+
+def whole(value: Any) -> Any:
+    """The same, with 3.0 as 3: to JSON they are one number."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [whole(item) for item in value]
+        case dict():
+            return {name: whole(item) for name, item in value.items()}
+    return value
 
 
 def refuse_nul(value: Any, where: str) -> None:

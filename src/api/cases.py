@@ -12,7 +12,7 @@ from api.answers import JSON_TYPE, Answer
 from api.reading import Asked, Page, Params
 from casecore.actors import Actor
 from casecore.asking import Instant
-from casecore.errors import Malformed
+from casecore.errors import Rejected
 from casecore.ledger import Row
 from casecore.recording import from_row
 from projections import paging
@@ -59,7 +59,7 @@ async def get_case(asked: Asked) -> Answer:
     params: CaseAt = asked.params
     filed = await scope.readable(asked.caller, case_id)
     if params.at_version is not None and params.as_of is not None:
-        raise Malformed("schema-violation", "give at_version or as_of, not both", field="as_of")
+        raise Rejected("version-or-time", "give at_version or as_of, not both", field="as_of")
     if params.at_version is not None:
         filed = await asked.desk.files.at_version(case_id, params.at_version)
     elif params.as_of is not None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -99,7 +100,13 @@ def query(request: AnyRequest, of: type[Q]) -> Q:
             raise Malformed("nul-character", "the query string has a NUL character (%00)")
     if len(fields) < len(pairs):
         raise Malformed("repeated-name", "the query string gives the same field twice")
-    return converted(fields, of, strict=False)
+    struct = converted(fields, of, strict=False)
+    for name, text in fields.items():
+        value = getattr(struct, name)
+        # Lenient conversion takes the word null for nothing, and a number for a time.
+        if value is None or (isinstance(value, datetime) and ":" not in text):
+            raise Malformed("schema-violation", f"{name}: this is not {text}", field=name)
+    return struct
 
 
 def expected(request: AnyRequest) -> int | None:

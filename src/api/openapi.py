@@ -117,7 +117,12 @@ def document() -> bytes:
             "security": [{"key": []}],
             "paths": paths,
             "components": {
-                "schemas": components | problems() | {"Conversation": conversation(CASES.rows)},
+                "schemas": components
+                | problems()
+                | {
+                    "Conversation": conversation(CASES.rows, begins=False),
+                    "Beginning": conversation(CASES.rows, begins=True),
+                },
                 "responses": refusals(),
                 "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             },
@@ -195,7 +200,7 @@ def several(path: str, new: Json) -> Json:
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": {"$ref": REF.format(name="Conversation")},
+                    "schema": {"$ref": REF.format(name="Beginning" if begins else "Conversation")},
                     "example": {"commands": first + then},
                 }
             },
@@ -204,24 +209,26 @@ def several(path: str, new: Json) -> Json:
     }
 
 
-def conversation(rows: Sequence[Row]) -> Json:
-    names = sorted({"RegisterCase", *(row.command.__name__ for row in rows)})
+def conversation(rows: Sequence[Row], *, begins: bool) -> Json:
+    """One that begins a case begins with its registration."""
+    names = sorted({row.command.__name__ for row in rows})
+    commands: Json = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": COMMANDS_MAX,
+        "items": {
+            "oneOf": [{"$ref": REF.format(name=name)} for name in names],
+            "discriminator": {
+                "propertyName": "type",
+                "mapping": {name: REF.format(name=name) for name in names},
+            },
+        },
+    }
+    if begins:
+        commands["prefixItems"] = [{"$ref": REF.format(name=RegisterCase.__name__)}]
     return {
         "type": "object",
-        "properties": {
-            "commands": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": COMMANDS_MAX,
-                "items": {
-                    "oneOf": [{"$ref": REF.format(name=name)} for name in names],
-                    "discriminator": {
-                        "propertyName": "type",
-                        "mapping": {name: REF.format(name=name) for name in names},
-                    },
-                },
-            }
-        },
+        "properties": {"commands": commands},
         "required": ["commands"],
         "additionalProperties": False,
     }
@@ -274,7 +281,7 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
     parameters = []
     for name in re.findall(r"{(\w+)(?::\w+)?}", path):
         properties = components.get(asked.__name__, {}).get("properties", {})
-        schema = properties.get(name, UUID)
+        schema = unless_null(properties.get(name, UUID))
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     return parameters
 
@@ -295,7 +302,7 @@ def query_parameters(query: Query) -> list[Json]:
 
 
 def unless_null(schema: Json) -> Json:
-    """A query leaves out what it does not say: there is no null in it."""
+    """A query leaves out what it does not say, and a path says everything: neither has a null."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     return choices[0] if len(choices) == 1 else {k: v for k, v in schema.items() if k != "default"}
 
@@ -338,7 +345,7 @@ def refused(*statuses: int) -> Json:
 
 
 REFUSED = refused(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
-READ_REFUSED = refused(400, 401, 403, 404, 500, 503)
+READ_REFUSED = refused(400, 401, 403, 404, 422, 500, 503)
 
 
 def roles(who: frozenset[Role]) -> str:

@@ -28,7 +28,7 @@ LISTED = """
     represented-required role-forbidden satisfaction-not-confirmed solution-not-accepted
     solution-not-offered solution-not-proven solution-withdrawn superseded-by-itself team-required
     text-required tier-not-functional time-out-of-range triage-required trigger-required
-    unknown-zone unsettled-concerns window-invalid wrong-cause
+    unknown-zone unsettled-concerns version-or-time window-invalid wrong-cause
 500 internal-error
 503 not-ready projection-lagging store-busy store-unavailable
 """

@@ -85,6 +85,12 @@ def test_a_time_beyond_any_calendar_is_refused() -> None:
     assert (error.code, error.field) == ("time-out-of-range", "received_at")
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    raw = b'{"channel":"phone","customer":{"ref":"c"},"reason":"r","heat":%s}'
+    assert bodies.command(bodies.parsed(raw % b"3.0"), RegisterCase, {}).heat == 3
+    assert refusal(raw % b"2.5").field == "heat"
+
+
 @needs_vectors
 def test_json_is_read_and_nothing_else() -> None:
     ours = ("read", "schema-violation", "nul-character", "repeated-name")

@@ -81,6 +81,7 @@ async def test_a_question_that_cannot_be_read_names_the_field(admin: Client) -> 
             (f"min_position={2**63}", "min_position"),
             ("after=x", "after"),
             ("nothing=1", "nothing"),
+            ("min_position=null", "min_position"),
         ):
             refused = await admin.get(f"{path}?{query}")
             assert problem(refused, 400, "schema-violation")["field"] == field
@@ -115,9 +116,11 @@ async def test_a_case_is_not_read_as_it_never_was(admin: Client) -> None:
     early = await admin.get(case, params={"as_of": "1999-01-01T00:00:00Z"})
     problem(early, 404, "case-not-found")
     both = {"at_version": 1, "as_of": "2026-01-01T00:00:00Z"}
-    assert problem(await admin.get(case, params=both), 400, "schema-violation")["field"] == "as_of"
+    assert problem(await admin.get(case, params=both), 422, "version-or-time")["field"] == "as_of"
     impossible = await admin.get(case, params={"as_of": "0001-01-01T00:00:00+14:00"})
     problem(impossible, 422, "time-out-of-range")
+    number = await admin.get(case, params={"as_of": "1767225600"})
+    assert problem(number, 400, "schema-violation")["field"] == "as_of"
     naive = await admin.get(case, params={"as_of": "2026-01-01T00:00:00"})
     assert problem(naive, 400, "schema-violation")["field"] == "as_of"
 
