@@ -32,7 +32,7 @@ class Telling:
         command_id, sealed = uuid4(), []
         for event in events:
             version += 1
-            meta = Meta(uuid4(), at, by)
+            meta = Meta(at, by)
             sealed.append(seal(ledger, stream_id, version, head, command_id, meta, event))
             head = sealed[-1].head
         request = Request(command_id, b"", [Write(stream_id, *seen, sealed)])

@@ -238,7 +238,7 @@ class Core:
     def _seal(self, stream_id: UUID, draft: Draft, why: Why) -> Write:
         head, sealed = draft.seen.head, []
         for version, (at, event) in enumerate(draft.events, draft.seen.version + 1):
-            meta = Meta(uuids.uuid7(), at, why.by, why.correlation_id, why.causation_id)
+            meta = Meta(at, why.by, why.correlation_id, why.causation_id)
             ledger = self.recorder.ledger
             sealed.append(seal(ledger, stream_id, version, head, why.command_id, meta, event))
             head = sealed[-1].head

@@ -166,7 +166,7 @@ class EventRecorder:
         for version, stored in enumerate(events, after + 1):
             if stored.originator_version != version:
                 raise IntegrityError(f"{stream_id} goes on with version {version}")
-            meta = msgspec.json.encode(Meta(uuids.uuid7(), datetime.now(UTC), BY))
+            meta = msgspec.json.encode(Meta(datetime.now(UTC), BY))
             data_hash = sha256(stored.state).digest()
             ledger = self.recorder.ledger
             core = core_hash(ledger, stream_id, version, stored.topic, command_id, meta, data_hash)

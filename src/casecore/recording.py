@@ -16,13 +16,16 @@ from casecore.solutions.events import SolutionEvent
 
 AnyEvent = CaseEvent | SolutionEvent | GoodwillPolicyEvent
 
+UUID_V8 = 0x8 << 76 | 0x2 << 62
+UUID_FREE = (1 << 128) - 1 & ~(0xF << 76 | 0x3 << 62)
+"""The bits of a UUID that its version and variant leave (RFC 9562, 5.8)."""
+
 EVENTS: dict[str, type[Any]] = {event.__name__: event for event in get_args(AnyEvent)}
 
 
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who, when and why: stored beside the event, and covered by its hash as stored."""
 
-    event_id: UUID
     occurred_at: datetime
     actor: Actor
     correlation_id: UUID | None = None
@@ -34,7 +37,6 @@ class Recorded(msgspec.Struct, frozen=True):
     position: int
     stream_id: UUID
     version: int
-    event_id: UUID
     occurred_at: datetime
     recorded_at: datetime
     actor: Actor
@@ -43,6 +45,11 @@ class Recorded(msgspec.Struct, frozen=True):
     causation_id: UUID | None
     head: bytes
     event: AnyEvent
+
+    @property
+    def event_id(self) -> UUID:
+        """A UUIDv8 made of the head: an event is where it stands, after all before it."""
+        return UUID(int=int.from_bytes(self.head[:16], "big") & UUID_FREE | UUID_V8)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -75,7 +82,6 @@ def from_row(ledger: str, row: Row) -> Recorded:
         position=row.position,
         stream_id=row.stream_id,
         version=row.version,
-        event_id=meta.event_id,
         occurred_at=meta.occurred_at,
         recorded_at=row.recorded_at,
         actor=meta.actor,

@@ -95,7 +95,6 @@ def recorded(history: list[Told]) -> list[Recorded]:
                 position=position,
                 stream_id=stream_id,
                 version=versions[stream_id],
-                event_id=uuid4(),
                 occurred_at=at,
                 recorded_at=at,
                 actor=by,
