@@ -3,16 +3,19 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from inspect import getfile
 from pathlib import Path
 
 from api.errors import CODES as FOUND_BY_THE_FRAMEWORK
 from api.errors import STATUS
 from api.problems import CODES
+from api.routes import TABLES
 
 SRC = Path(__file__).parents[2] / "src"
+COMMANDS = {row.command for table in TABLES for row in table.rows}
 ANSWERING = (
-    *SRC.glob("casecore/*/decisions.py"),
-    *SRC.glob("casecore/case/decisions/*.py"),
+    *{Path(getfile(command)) for command in COMMANDS},
+    SRC / "casecore" / "case" / "decisions" / "base.py",
     *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "recorder")),
     *SRC.glob("api/*.py"),
     SRC.parent / "projections" / "case_file.py",
