@@ -60,7 +60,7 @@ class Stream:
         key = Key.of(SUPERVISOR, str(uuid4()), self.id, [UPDATE])
         at = datetime.now(UTC)
         event = ProgressUpdateSent("phone", UPDATE.text, sent_at=at) if self.version else BEGUN
-        meta = Meta(uuids.uuid7(), at, SUPERVISOR)
+        meta = Meta(at, SUPERVISOR)
         sealed = seal(
             self.ledger, self.id, self.version + 1, self.head, key.command_id, meta, event
         )
