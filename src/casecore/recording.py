@@ -9,12 +9,14 @@ import msgspec
 
 from casecore.actors import Actor
 from casecore.case.events import CaseEvent
+from casecore.clockset.events import ClockEvent
 from casecore.goodwill.events import GoodwillPolicyEvent
 from casecore.integrity import core_hash, next_head
 from casecore.ledger import Row, Sealed
+from casecore.sla.events import SlaEvent
 from casecore.solutions.events import SolutionEvent
 
-AnyEvent = CaseEvent | SolutionEvent | GoodwillPolicyEvent
+AnyEvent = CaseEvent | ClockEvent | SolutionEvent | GoodwillPolicyEvent | SlaEvent
 
 UUID_V8 = 0x8 << 76 | 0x2 << 62
 UUID_FREE = (1 << 128) - 1 & ~(0xF << 76 | 0x3 << 62)

@@ -95,6 +95,7 @@ class Complainant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     company: Short | None = None
     role: ComplainantRole = "self"
     represents: Short | None = None
+    tier: Short | None = None
 
 
 class HeardNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

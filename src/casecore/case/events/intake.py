@@ -33,6 +33,8 @@ class Customer(msgspec.Struct, frozen=True):
     role: ComplainantRole = "self"
     represents: str | None = None
     """The ref of the customer a representative speaks for."""
+    tier: str | None = None
+    """What the customer has agreed upon with us, such as gold: clocks may depend on it."""
 
 
 class CaseRegistered(Event, frozen=True):

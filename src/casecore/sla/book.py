@@ -1,0 +1,207 @@
+"""The book as clocks are reckoned by it: which rules hold for a case, and when desks are open.
+
+It is learned from the ledger as it grows, and what it answers about a place in the ledger never
+changes by what it learns later: so a rebuilt read model comes out as the live one did.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol, Self, assert_never
+
+from casecore.actors import Actor
+from casecore.case.events.intake import Priority
+from casecore.clocks.calendar import Calendar
+from casecore.clocks.instants import micros
+from casecore.clocks.openings import Openings
+from casecore.clocks.targets import AnyTarget
+from casecore.sla.events import (
+    CalendarDrafted,
+    CalendarPublished,
+    Match,
+    Pin,
+    SlaEvent,
+    SlaPolicy,
+    SlaPolicyDrafted,
+    SlaPolicyPublished,
+    SlaPolicyRetired,
+    TargetRule,
+    Trigger,
+)
+
+CHOICES_MAX = 10_000
+"""How many kinds of cases it remembers the rules of."""
+
+
+class Fact(Protocol):
+    """What reckoning reads of what the ledger recorded."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def recorded_at(self) -> datetime: ...
+    @property
+    def actor(self) -> Actor: ...
+    @property
+    def event(self) -> Any: ...
+
+
+class Moment(NamedTuple):
+    """A place in the ledger, and when that was: what was published by then counts."""
+
+    position: int
+    at: int
+
+
+class Attributes(NamedTuple):
+    """What policies match a case by."""
+
+    product: str | None = None
+    channel: str | None = None
+    priority: Priority = "normal"
+    tier: str | None = None
+    jurisdictions: tuple[str, ...] = ()
+    queue: str | None = None
+
+
+class Choice(NamedTuple):
+    """A rule that holds for a case, and the versions it is from."""
+
+    pin: Pin
+    rule: TargetRule
+
+
+class Step(NamedTuple):
+    """A version comes into force, or the policy goes out of it."""
+
+    position: int
+    effective_from: int
+    version: int | None
+
+
+class Book:
+    """Grows by `learn`; one may be shared by everybody who reckons."""
+
+    def __init__(self, facts: Iterable[Fact] = ()) -> None:
+        self._policies: dict[tuple[str, int], SlaPolicy] = {}
+        self._rules: dict[tuple[str, int, str], TargetRule] = {}
+        self._courses: dict[str, list[Step]] = {}
+        self._calendars: dict[str, list[tuple[int, int]]] = {}
+        self._openings: dict[tuple[str, int], Openings] = {}
+        self._zones: dict[tuple[str, int], str] = {}
+        self._chosen: dict[tuple[Attributes, tuple[Pin, ...]], dict[str, Choice]] = {}
+        self.position = 0
+        """How far in the ledger it has learned."""
+        self.events: frozenset[str] = frozenset()
+        """The types of all events that any rule speaks of."""
+        for fact in facts:
+            self.learn(fact.event, fact.position)
+
+    @classmethod
+    def supposing(cls, calendars: dict[str, Calendar], policies: dict[str, SlaPolicy]) -> Self:
+        """A book in which these were always in force: to see what would have been."""
+        book = cls()
+        since = datetime.min.replace(tzinfo=UTC)
+        for calendar_id, calendar in calendars.items():
+            book.learn(CalendarPublished(calendar_id, 1, calendar), 0)
+        for policy_id, policy in policies.items():
+            book.learn(SlaPolicyPublished(policy_id, 1, policy, since), 0)
+        return book
+
+    def learn(self, event: SlaEvent, position: int) -> None:
+        """What it has learned already is passed over."""
+        if 0 < position <= self.position:
+            return
+        self.position = position
+        match event:
+            case CalendarPublished():
+                id, version = event.calendar_id, event.version
+                self._calendars.setdefault(id, []).append((position, version))
+                self._openings[id, version] = Openings(event.calendar)
+                self._zones[id, version] = event.calendar.zone
+            case SlaPolicyPublished():
+                id, version, policy = event.policy_id, event.version, event.policy
+                self._policies[id, version] = policy
+                for rule in policy.targets:
+                    self._rules[id, version, rule.name] = rule
+                    self.events |= {trigger.event for trigger in triggers(rule)}
+                step = Step(position, micros(event.effective_from), version)
+                self._courses.setdefault(id, []).append(step)
+            case SlaPolicyRetired():
+                step = Step(position, micros(event.retired_from), None)
+                self._courses[event.policy_id].append(step)
+            case CalendarDrafted() | SlaPolicyDrafted():
+                pass
+            case _:
+                assert_never(event)
+
+    def openings(self, pin: Pin) -> Openings:
+        return self._openings[pin.calendar_id, pin.calendar_version]
+
+    def zone(self, pin: Pin) -> str:
+        return self._zones[pin.calendar_id, pin.calendar_version]
+
+    def rule(self, pin: Pin, name: str) -> TargetRule:
+        return self._rules[pin.policy_id, pin.policy_version, name]
+
+    def has(self, pin: Pin, name: str) -> bool:
+        return (pin.policy_id, pin.policy_version, name) in self._rules and (
+            pin.calendar_id,
+            pin.calendar_version,
+        ) in self._openings
+
+    def chosen(self, attributes: Attributes, then: Moment) -> dict[str, Choice]:
+        """The rules for such a case by name, each from the policy of the highest rank."""
+        in_force = self.in_force(then)
+        known = self._chosen.get((attributes, in_force))
+        if known is None:
+            known = {}
+            for pin in in_force:
+                policy = self._policies[pin.policy_id, pin.policy_version]
+                if matches(policy.match, attributes):
+                    for rule in policy.targets:
+                        known.setdefault(rule.name, Choice(pin, rule))
+            if len(self._chosen) >= CHOICES_MAX:
+                self._chosen.clear()
+            self._chosen[attributes, in_force] = known
+        return known
+
+    def in_force(self, then: Moment) -> tuple[Pin, ...]:
+        """The policies in force at that place, those of the highest rank first."""
+        pins = []
+        for policy_id, course in self._courses.items():
+            version = None
+            for step in course:
+                if step.position <= then.position and step.effective_from <= then.at:
+                    version = step.version
+            if version is not None:
+                policy = self._policies[policy_id, version]
+                calendar_id = policy.calendar_id
+                calendar = [v for p, v in self._calendars[calendar_id] if p <= then.position]
+                pin = Pin(policy_id, version, calendar_id, calendar[-1])
+                pins.append((-policy.rank, policy_id, pin))
+        return tuple(pin for _, _, pin in sorted(pins, key=lambda found: found[:2]))
+
+
+def matches(match: Match, case: Attributes) -> bool:
+    return (
+        allows(match.products, case.product)
+        and allows(match.channels, case.channel)
+        and allows(match.priorities, case.priority)
+        and allows(match.tiers, case.tier)
+        and allows(match.queues, case.queue)
+        and (not match.jurisdictions or not set(case.jurisdictions).isdisjoint(match.jurisdictions))
+    )
+
+
+def allows(values: tuple[str, ...], value: str | None) -> bool:
+    return not values or value in values
+
+
+def target_for(rule: TargetRule, priority: Priority) -> AnyTarget | None:
+    return rule.by_priority.get(priority, rule.target)
+
+
+def triggers(rule: TargetRule) -> tuple[Trigger, ...]:
+    return (*rule.starts, *rule.satisfied_by, *rule.cancelled_by, *rule.moved_by)
