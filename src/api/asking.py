@@ -106,7 +106,7 @@ def converses(door: Door, table: Table) -> list[HTTPRouteHandler]:
 def conversation(value: dict[str, Any], table: Table, *, begins: bool = False) -> list[Ask]:
     items = value.pop("commands", None)
     if value:
-        name = next(iter(value))
+        name = next(iter(value))[: bodies.NAME_SHOWN_MAX]
         raise Malformed("schema-violation", f"{name}: no such field; there is commands", field=name)
     if not isinstance(items, list) or not 0 < len(items) <= COMMANDS_MAX:
         raise Malformed(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,6 +13,10 @@ from casecore.asking import Ask
 from casecore.errors import Malformed, Rejected
 
 BODY_MAX = 1 << 20
+DEPTH_MAX = 32
+NAME_SHOWN_MAX = 100
+SENTENCE_MAX = 1_000
+"""How much a refusal repeats of what the caller made up."""
 YEARS = range(1900, 2200)
 """The years that a time may name: outside them, arithmetic with zones and periods overflows."""
 
@@ -20,7 +25,9 @@ LONE_SURROGATE = re.compile(
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
 AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.DOTALL)
-FIELD = re.compile(r"^Object (?P<how>missing required|contains unknown) field `(?P<name>.*)`$")
+FIELD = re.compile(
+    r"^Object (?P<how>missing required|contains unknown) field `(?P<name>.*)`$", re.DOTALL
+)
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Ask)
@@ -33,9 +40,11 @@ def parsed(raw: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(raw)
         refuse_repeated_names(raw.decode())
+        if raw.count(b"[") + raw.count(b"{") > DEPTH_MAX:
+            refuse_depth(value, DEPTH_MAX)
     except RecursionError:
         raise Malformed(
-            "nested-too-deeply", "the body nests deeper than any command does"
+            "nested-too-deeply", f"the body nests deeper than {DEPTH_MAX}; no command does"
         ) from None
     except UnicodeDecodeError as error:
         raise Malformed(
@@ -96,8 +105,8 @@ def violation(sentence: str, to: type[Any], at: str) -> Malformed:
         what = "this is required" if field["how"].startswith("missing") else "no such field"
         if what == "no such field" and where == field["name"]:
             what = f"no such field; there are {', '.join(to.__struct_fields__)}"
-    detail = what[:1].lower() + what[1:]
-    where = at + where if where else at.rstrip(".")
+    detail = what[:1].lower() + what[1:SENTENCE_MAX]
+    where = (at + where if where else at.rstrip("."))[:NAME_SHOWN_MAX]
     return Malformed(
         "schema-violation", f"{where}: {detail}" if where else detail, field=where or None
     )
@@ -113,6 +122,14 @@ def whole(value: Any) -> Any:
         case dict():
             return {name: whole(item) for name, item in value.items()}
     return value
+
+
+def refuse_depth(value: Any, left: int) -> None:
+    if left == 0:
+        raise RecursionError
+    if isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            refuse_depth(item, left - 1)
 
 
 def refuse_nul(value: Any, where: str) -> None:
@@ -140,7 +157,8 @@ def refuse_repeated_names(text: str) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(pairs)
     if len(names) < len(pairs):
-        [*_, twice] = (name for n, (name, _) in enumerate(pairs) if name in dict(pairs[:n]))
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        twice = name[:NAME_SHOWN_MAX]
         raise Malformed("repeated-name", f"the body gives {twice} twice", field=twice)
     return names
 

@@ -17,10 +17,13 @@ from api.queries import QUERIES
 from api.reading import Query
 from api.routes import CASES, TABLES
 from casecore.actors import Role
-from casecore.asking import Ask
+from casecore.asking import Ask, Code
 from casecore.case.decisions.intake import RegisterCase
+from casecore.case.decisions.ownership import ClaimCase
 
 Json = dict[str, Any]
+
+CLAIM_NEXT = "/v1/queues/{queue}/claim-next"
 
 REF = "#/components/schemas/{name}"
 VERSION = "1.0.0"
@@ -98,6 +101,7 @@ COMMAND_HEADERS: Sequence[Json] = (
 )
 POSITION: Json = {"type": "integer", "minimum": 0}
 UUID: Json = {"type": "string", "format": "uuid"}
+QUEUE: Json = msgspec.json.schema(Code)
 
 
 @cache
@@ -109,6 +113,8 @@ def document() -> bytes:
     paths: dict[str, Json] = {}
     for path, operation in (*commanding(components), *asking(answers)):
         paths.setdefault(path, {}).update(operation)
+    paths["/v1/health/live"] = {"get": healthy("Whether casecore runs", 500)}
+    paths["/v1/health/ready"] = {"get": healthy("Whether casecore can answer", 500, 503)}
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -144,6 +150,7 @@ def commanding(components: Json) -> Iterable[tuple[str, Json]]:
             yield path, {"post": operation}
     for path, new in (("/v1/cases/commands", CASE_REF), ("/v1/cases/{case_id}/commands", {})):
         yield path, {"post": several(path, new)}
+    yield CLAIM_NEXT, {"post": claim_next()}
 
 
 CASE_REF: Json = {"case_ref": {"type": "string"}}
@@ -206,6 +213,32 @@ def several(path: str, new: Json) -> Json:
             },
         },
         "responses": carried_out(fields, {}, begins=True) | REFUSED,
+    }
+
+
+def claim_next() -> Json:
+    fields = {"case_id": UUID, "version": POSITION, "position": POSITION}
+    return {
+        "operationId": "ClaimNext",
+        "summary": "Take on the case that is next in a queue",
+        "description": f"For {roles(ClaimCase.WHO)}.",
+        "tags": ["queues"],
+        "parameters": [*path_parameters(CLAIM_NEXT, {}, Ask), COMMAND_HEADERS[0]],
+        "responses": carried_out(fields, {}, begins=False)
+        | {"204": {"description": "Nothing waits there that this agent may take on"}}
+        | REFUSED,
+    }
+
+
+def healthy(summary: str, *refusals: int) -> Json:
+    status = {"type": "object", "properties": {"status": {"type": "string"}}}
+    answer = {"description": "Yes", "content": {"application/json": {"schema": status}}}
+    return {
+        "operationId": "".join(word.capitalize() for word in summary.split()),
+        "summary": summary,
+        "tags": ["health"],
+        "security": [],
+        "responses": {"200": answer} | refused(*refusals),
     }
 
 
@@ -281,7 +314,7 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
     parameters = []
     for name in re.findall(r"{(\w+)(?::\w+)?}", path):
         properties = components.get(asked.__name__, {}).get("properties", {})
-        schema = unless_null(properties.get(name, UUID))
+        schema = unless_null(properties.get(name, UUID if name.endswith("_id") else QUEUE))
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     return parameters
 

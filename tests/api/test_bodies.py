@@ -63,6 +63,8 @@ def test_what_the_path_says_is_not_asked_for_again() -> None:
         (b'{"text":"a","text":"b"}', "repeated-name"),
         (b'{"customer":{"ref":"a","ref":"b"}}', "repeated-name"),
         (b"[" * 100_000, "nested-too-deeply"),
+        (b'{"reason":' + b"[" * 32 + b"]" * 32 + b"}", "nested-too-deeply"),
+        (b'{"reason":' + b"[" * 31 + b"]" * 31 + b"}", "schema-violation"),
         (b'{"a":' * 50_000, "nested-too-deeply"),
         (b'{"received_at":1}', "schema-violation"),
     ],
@@ -83,6 +85,23 @@ def test_a_time_beyond_any_calendar_is_refused() -> None:
     raw = b'{"channel":"phone","customer":{"ref":"c"},"reason":"r","received_at":"%s"}'
     error = refusal(raw % b"0001-01-01T00:00:00+14:00")
     assert (error.code, error.field) == ("time-out-of-range", "received_at")
+
+
+def test_a_refusal_repeats_little_of_what_was_made_up() -> None:
+    much = b"line\\n" * 100_000
+    for raw in (
+        b'{"%s":1}' % much,
+        b'{"channel":"%s","customer":{"ref":"c"},"reason":"r"}' % much,
+        b'{"%s":1,"%s":2}' % (much, much),
+    ):
+        error = refusal(raw)
+        assert len(str(error)) < 2_000
+        assert len(error.field or "") <= 100
+
+
+def test_names_given_twice_are_found_among_many() -> None:
+    names = b",".join(b'"n%d":1' % number for number in range(50_000))
+    assert refusal(b'{"n7":1,%s}' % names).field == "n7"
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
+import pytest
 
 from api.bodies import BODY_MAX
+from api.desk import Desks
 from casecore.asking import TEXT_MAX
 from tests.api.conftest import Client
 from tests.api.making import PROMISE, REGISTER, problem, registered
@@ -184,13 +185,24 @@ async def test_what_is_not_there_is_told_as_a_problem_like_any_other(admin: Clie
 
 
 async def test_a_failure_of_ours_tells_a_reference_and_nothing_else(
-    admin: Client, desks: Any, caplog: Any
+    admin: Client, desks: Desks, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = await registered(admin)
     desk = await desks.desk("main")
-    desk.core.now = lambda: 1 / 0
+    monkeypatch.setattr(desk.core, "now", lambda: 1 / 0)
     failed = await admin.post(f"{case}/notes", json={"text": "Hm"})
     told = problem(failed, 500, "internal-error")
     assert told["reference"] in caplog.text
     assert "ZeroDivisionError" in caplog.text
     assert "division" not in failed.text
+
+
+async def test_without_its_database_a_question_is_told_to_come_again(
+    admin: Client, desks: Desks
+) -> None:
+    await admin.get("/v1/cases")
+    await desks.pool.close()
+    gone = await admin.get("/v1/cases")
+    problem(gone, 503, "store-unavailable")
+    assert gone.headers["Retry-After"] == "1"
+    problem(await admin.get("/v1/health/ready"), 503, "not-ready")

@@ -1,10 +1,13 @@
 """The table of commands is complete, and its documentation is true."""
 
 import json
+import re
 from typing import Any, get_args
 
 import msgspec
 import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
 
 from api import bodies
 from api.asking import PARAMETER, Row
@@ -92,6 +95,18 @@ def test_the_document_names_every_command_and_every_code() -> None:
         for code in schema["properties"]["code"]["enum"]
     }
     assert codes == {code for listed in CODES.values() for code in listed}
+
+
+async def test_every_path_there_is_is_documented(app: Litestar) -> None:
+    served = {
+        (re.sub(r":\w+}", "}", route.path), method.lower())
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and route.path.startswith("/v1/")
+        for method in route.methods - {"HEAD", "OPTIONS"}
+    }
+    paths = json.loads(document())["paths"]
+    documented = {(path, method) for path, item in paths.items() for method in item}
+    assert documented == served - {("/v1/openapi.json", "get")}
 
 
 async def test_the_document_and_its_page_need_no_key_and_no_internet(stranger: Client) -> None:
