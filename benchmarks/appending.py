@@ -25,7 +25,7 @@ from casecore.case.events.intake import CaseRegistered, Customer
 from casecore.core import Key
 from casecore.integrity import first_head
 from casecore.ledger import Request, Write
-from casecore.recording import Meta, seal
+from casecore.recording import Meta, encode, seal
 
 CALLERS = 256
 STREAK = 50
@@ -60,7 +60,7 @@ class Stream:
         key = Key.of(SUPERVISOR, str(uuid4()), self.id, [UPDATE])
         at = datetime.now(UTC)
         event = ProgressUpdateSent("phone", UPDATE.text, sent_at=at) if self.version else BEGUN
-        meta = Meta(at, SUPERVISOR)
+        meta = encode(Meta(at, SUPERVISOR))
         sealed = seal(
             self.ledger, self.id, self.version + 1, self.head, key.command_id, meta, event
         )

@@ -10,7 +10,7 @@ from casecore.facts import Event
 from casecore.integrity import first_head
 from casecore.ledger import Request, Write
 from casecore.recorder import Recorder
-from casecore.recording import Meta, seal
+from casecore.recording import Meta, encode, seal
 from tests.spec import NOON, SAM
 
 
@@ -33,7 +33,7 @@ class Telling:
         for event in events:
             version += 1
             meta = Meta(at, by)
-            sealed.append(seal(ledger, stream_id, version, head, command_id, meta, event))
+            sealed.append(seal(ledger, stream_id, version, head, command_id, encode(meta), event))
             head = sealed[-1].head
         request = Request(command_id, b"", [Write(stream_id, *seen, sealed)])
         async with self.recorder.pool.acquire() as connection:

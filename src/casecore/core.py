@@ -20,7 +20,7 @@ from casecore.errors import CaseError, Conflict, Rejected, Stale
 from casecore.integrity import first_head
 from casecore.ledger import Appended, Request, Write
 from casecore.recorder import Recorder
-from casecore.recording import AnyEvent, Meta, Recorded, event_of, seal
+from casecore.recording import AnyEvent, Meta, Recorded, encode, event_of, seal
 
 ATTEMPTS_MAX = 10
 CONFLICT_SECONDS = 0.001
@@ -236,11 +236,13 @@ class Core:
         return drafts
 
     def _seal(self, stream_id: UUID, draft: Draft, why: Why) -> Write:
-        head, sealed = draft.seen.head, []
+        ledger, head, sealed = self.recorder.ledger, draft.seen.head, []
+        metas = {
+            at: encode(Meta(at, why.by, why.correlation_id, why.causation_id))
+            for at in {at for at, _ in draft.events}
+        }
         for version, (at, event) in enumerate(draft.events, draft.seen.version + 1):
-            meta = Meta(at, why.by, why.correlation_id, why.causation_id)
-            ledger = self.recorder.ledger
-            sealed.append(seal(ledger, stream_id, version, head, why.command_id, meta, event))
+            sealed.append(seal(ledger, stream_id, version, head, why.command_id, metas[at], event))
             head = sealed[-1].head
         return Write(stream_id, draft.seen.version, draft.seen.head, sealed)
 

@@ -34,16 +34,17 @@ def core_hash(
     meta: bytes,
     data_hash: bytes,
 ) -> bytes:
-    return sha256(
-        b"\x03"
-        + sized_name(ledger)
-        + stream_id.bytes
-        + version.to_bytes(8, "big")
-        + sized_name(type_)
-        + command_id.bytes
-        + sized(meta)
-        + data_hash
-    ).digest()
+    parts = (
+        b"\x03",
+        sized_name(ledger),
+        stream_id.bytes,
+        version.to_bytes(8, "big"),
+        sized_name(type_),
+        command_id.bytes,
+        sized(meta),
+        data_hash,
+    )
+    return sha256(b"".join(parts)).digest()
 
 
 @lru_cache(maxsize=NAMES_MAX)

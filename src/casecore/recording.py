@@ -54,7 +54,7 @@ class Recorded(msgspec.Struct, frozen=True):
         return UUID(int=int.from_bytes(self.head[:16], "big") & UUID_FREE | UUID_V8)
 
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 _decode_meta = msgspec.json.Decoder(Meta).decode
 _decode_data = {name: msgspec.json.Decoder(event).decode for name, event in EVENTS.items()}
 
@@ -65,16 +65,16 @@ def seal(
     version: int,
     head: bytes,
     command_id: UUID,
-    meta: Meta,
+    meta: bytes,
     event: AnyEvent,
 ) -> Sealed:
-    """Put an event into its envelope, after the head before it."""
+    """Put an event into its envelope, after the head before it; `meta` as it will be stored."""
     name = type(event).__name__
-    data, meta_bytes = _encode(event), _encode(meta)
+    data = encode(event)
     _decode_data[name](data)  # What could not be read back must never be written.
     data_hash = sha256(data).digest()
-    core = core_hash(ledger, stream_id, version, name, command_id, meta_bytes, data_hash)
-    return Sealed(name, meta_bytes, data, data_hash, next_head(head, core))
+    core = core_hash(ledger, stream_id, version, name, command_id, meta, data_hash)
+    return Sealed(name, meta, data, data_hash, next_head(head, core))
 
 
 def from_row(ledger: str, row: Row) -> Recorded:
