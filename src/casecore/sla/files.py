@@ -195,8 +195,8 @@ def converted(told: Any, type: type[T], where: str) -> T:
     try:
         return msgspec.convert(told, type, str_keys=True)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        path = path.removesuffix("`").replace("[...]", "").lstrip(".")
+        message, _, place = str(error).partition(" - at ")
+        path = place.partition("$")[2].removesuffix("`").replace("[...]", "").lstrip(".")
         raise unreadable(message, ".".join(filter(None, (where, path)))) from None
 
 
