@@ -111,22 +111,19 @@ async def test_naughty_strings_anywhere_are_kept_or_refused_in_words(admin: Clie
 @needs_vectors
 async def test_naughty_strings_in_paths_and_questions_find_nothing(admin: Client) -> None:
     case = await registered(admin)
-    quoted = [httpx.QueryParams({"a": text})["a"] for text in naughty_strings()]
-    for text in quoted:
-        for params in ({"customer": text}, {"ref": text}, {"after": text}, {text or "-": "x"}):
+    for text in naughty_strings():
+        for params in ({"customer": text}, {"after": text}, {text or "-": "x"}):
             answer = await admin.get("/v1/cases", params=params)
             assert answer.status_code in (200, 400), (params, answer.text)
         segment = httpx.URL("/").copy_with(params={"a": text}).query.decode()[2:]
-        for path in (
-            f"/v1/cases/{segment}",
-            f"/v1/queues/{segment}/items",
-            f"/v1/queues/{segment}/claim-next",
-            f"{case}/promises/{segment}/keep",
-            f"{case}/{segment}",
+        for method, path in (
+            ("GET", f"/v1/cases/{segment}"),
+            ("GET", f"/v1/queues/{segment}/items"),
+            ("POST", f"/v1/queues/{segment}/claim-next"),
+            ("POST", f"{case}/promises/{segment}/keep"),
         ):
-            for method in ("GET", "POST"):
-                answer = await admin.request(method, path)
-                assert answer.status_code in (200, 204, 400, 404, 405), (path, answer.text)
+            answer = await admin.request(method, path)
+            assert answer.status_code in (200, 204, 400, 404, 405), (path, answer.text)
 
 
 async def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_so(admin: Client) -> None:
