@@ -4,6 +4,7 @@ It is learned from the ledger as it grows, and what it answers about a place in 
 changes by what it learns later: so a rebuilt read model comes out as the live one did.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, Self, assert_never
@@ -72,6 +73,13 @@ class Choice(NamedTuple):
     rule: TargetRule
 
 
+class Chosen(NamedTuple):
+    """The rules that hold for a case, by name, and for each event those it may set going."""
+
+    rules: dict[str, Choice]
+    begun_by: dict[str, tuple[Choice, ...]]
+
+
 class Step(NamedTuple):
     """A version comes into force, or the policy goes out of it."""
 
@@ -86,11 +94,15 @@ class Book:
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         self._policies: dict[tuple[str, int], SlaPolicy] = {}
         self._rules: dict[tuple[str, int, str], TargetRule] = {}
+        self._ends: dict[tuple[str, int, str], frozenset[str]] = {}
         self._courses: dict[str, list[Step]] = {}
         self._calendars: dict[str, list[tuple[int, int]]] = {}
         self._openings: dict[tuple[str, int], Openings] = {}
         self._zones: dict[tuple[str, int], str] = {}
-        self._chosen: dict[tuple[Attributes, tuple[Pin, ...]], dict[str, Choice]] = {}
+        self._positions: list[int] = []
+        self._since: list[int] = []
+        self._in_force: dict[tuple[int, int], tuple[Pin, ...]] = {}
+        self._chosen: dict[tuple[Attributes, tuple[Pin, ...]], Chosen] = {}
         self.position = 0
         """How far in the ledger it has learned."""
         self.events: frozenset[str] = frozenset()
@@ -114,6 +126,8 @@ class Book:
         if 0 < position <= self.position:
             return
         self.position = position
+        self._positions.append(position)
+        self._in_force.clear()
         match event:
             case CalendarPublished():
                 id, version = event.calendar_id, event.version
@@ -125,16 +139,21 @@ class Book:
                 self._policies[id, version] = policy
                 for rule in policy.targets:
                     self._rules[id, version, rule.name] = rule
+                    self._ends[id, version, rule.name] = frozenset(
+                        t.event for t in (*rule.satisfied_by, *rule.cancelled_by, *rule.moved_by)
+                    )
                     self.events |= {trigger.event for trigger in triggers(rule)}
-                step = Step(position, micros(event.effective_from), version)
-                self._courses.setdefault(id, []).append(step)
+                self._step(id, Step(position, micros(event.effective_from), version))
             case SlaPolicyRetired():
-                step = Step(position, micros(event.retired_from), None)
-                self._courses[event.policy_id].append(step)
+                self._step(event.policy_id, Step(position, micros(event.retired_from), None))
             case CalendarDrafted() | SlaPolicyDrafted():
                 pass
             case _:
                 assert_never(event)
+
+    def _step(self, policy_id: str, step: Step) -> None:
+        self._courses.setdefault(policy_id, []).append(step)
+        insort(self._since, step.effective_from)
 
     def openings(self, pin: Pin) -> Openings:
         return self._openings[pin.calendar_id, pin.calendar_version]
@@ -145,30 +164,52 @@ class Book:
     def rule(self, pin: Pin, name: str) -> TargetRule:
         return self._rules[pin.policy_id, pin.policy_version, name]
 
+    def ends(self, pin: Pin, name: str) -> frozenset[str]:
+        """The events that may end such a clock, or move its date."""
+        return self._ends[pin.policy_id, pin.policy_version, name]
+
     def has(self, pin: Pin, name: str) -> bool:
         return (pin.policy_id, pin.policy_version, name) in self._rules and (
             pin.calendar_id,
             pin.calendar_version,
         ) in self._openings
 
-    def chosen(self, attributes: Attributes, then: Moment) -> dict[str, Choice]:
+    def chosen(self, attributes: Attributes, then: Moment) -> Chosen:
         """The rules for such a case by name, each from the policy of the highest rank."""
         in_force = self.in_force(then)
         known = self._chosen.get((attributes, in_force))
         if known is None:
-            known = {}
-            for pin in in_force:
-                policy = self._policies[pin.policy_id, pin.policy_version]
-                if matches(policy.match, attributes):
-                    for rule in policy.targets:
-                        known.setdefault(rule.name, Choice(pin, rule))
             if len(self._chosen) >= CHOICES_MAX:
                 self._chosen.clear()
-            self._chosen[attributes, in_force] = known
+            known = self._chosen[attributes, in_force] = self._choose(attributes, in_force)
         return known
 
     def in_force(self, then: Moment) -> tuple[Pin, ...]:
         """The policies in force at that place, those of the highest rank first."""
+        # Between two publications, and two times from which one holds, nothing changes.
+        stretch = (bisect_right(self._positions, then.position), bisect_right(self._since, then.at))
+        known = self._in_force.get(stretch)
+        if known is None:
+            known = self._in_force[stretch] = self._find_in_force(then)
+        return known
+
+    def _choose(self, attributes: Attributes, in_force: tuple[Pin, ...]) -> Chosen:
+        rules: dict[str, Choice] = {}
+        for pin in in_force:
+            policy = self._policies[pin.policy_id, pin.policy_version]
+            if matches(policy.match, attributes):
+                for rule in policy.targets:
+                    rules.setdefault(rule.name, Choice(pin, rule))
+        begun_by: dict[str, tuple[Choice, ...]] = {}
+        for choice in rules.values():
+            beginning = choice.rule.starts
+            if choice.rule.recurs == "on_event":
+                beginning = triggers(choice.rule)
+            for event in dict.fromkeys(trigger.event for trigger in beginning):
+                begun_by[event] = (*begun_by.get(event, ()), choice)
+        return Chosen(rules, begun_by)
+
+    def _find_in_force(self, then: Moment) -> tuple[Pin, ...]:
         pins = []
         for policy_id, course in self._courses.items():
             version = None

@@ -124,6 +124,17 @@ class Plan(NamedTuple):
     rule: TargetRule
     clock: Clock
     total: int
+    due: int | None
+    """When all of it is used up, as the facts have it."""
+
+    def due_as_of(self, at: int) -> int | None:
+        """As it is known then: a pause that holds has no end yet (R7)."""
+        known = self.clock.as_of(at)
+        return self.due if known is self.clock else known.due
+
+    def breached_by(self, at: int) -> bool:
+        due = self.due_as_of(at)
+        return due is not None and at > due
 
 
 def view(cycle: Cycle, book: Book, now: datetime | None = None) -> ClockView:
@@ -194,9 +205,7 @@ def alarm_id(clock_id: UUID, cycle: int, threshold: str) -> UUID:
 def is_over(cycle: Cycle, book: Book, at: int) -> bool:
     """Whether the cycle was met, breached or cancelled by then: nothing changes it after (R10)."""
     return (
-        cycle.ended is not None
-        or cycle.breach is not None
-        or plan_of(cycle, book).clock.state(at) == "breached"
+        cycle.ended is not None or cycle.breach is not None or plan_of(cycle, book).breached_by(at)
     )
 
 
@@ -204,7 +213,7 @@ def breached_due(cycle: Cycle, book: Book, by: int) -> int | None:
     """When it was breached, as the facts have it by then; None if it was not."""
     plan = plan_of(cycle, book)
     at = by if cycle.ended is None else cycle.ended
-    if cycle.breach is not None or plan.clock.state(at) != "breached":
+    if cycle.breach is not None or not plan.breached_by(at):
         return None
     return due_of(cycle, plan, at)
 
@@ -214,15 +223,16 @@ def plan_of(cycle: Cycle, book: Book) -> Plan:
     rule = book.rule(leg.pin, cycle.name)
     if leg.due is not None:
         total = max(0, leg.due - cycle.started)
-        return Plan(rule, Clock(RoundTheClock(), cycle.started, total), total)
+        clock = Clock(RoundTheClock(), cycle.started, total)
+        return Plan(rule, clock, total, cycle.started + total)
     assert leg.target is not None
     try:
         clock, total = clock_of(cycle, leg, leg.target, rule, book)
-        clock.due  # noqa: B018
+        return Plan(rule, clock, total, clock.due)
     except Rejected:
         # The calendar does not open any more: what was published since can only be rebaselined.
-        return Plan(rule, Clock(RoundTheClock(), leg.since, 1, [(leg.since, FOREVER)]), 0)
-    return Plan(rule, clock, total)
+        stopped = Clock(RoundTheClock(), leg.since, 1, [(leg.since, FOREVER)])
+        return Plan(rule, stopped, 0, None)
 
 
 def clock_of(
@@ -238,9 +248,10 @@ def clock_of(
         return grace(rule, leg.since, []) if late else clock, clock.amount
     total = target.seconds * SECOND
     left = total - (consumed_by(cycle, book, leg.since) if changed else 0)
-    just_then = left == 0 and consumed_by(cycle, book, leg.since - 1) < total
-    if left > 0 or just_then:
+    if left > 0:
         return Clock(hours_of(leg, book), leg.since, left, spans), total
+    if left == 0 and consumed_by(cycle, book, leg.since - 1) < total:
+        return Clock(RoundTheClock(), leg.since, 0), total  # Due right then, not before.
     return grace(rule, leg.since, spans), total
 
 
@@ -289,19 +300,20 @@ def state_of(cycle: Cycle, plan: Plan, now: int | None) -> ClockState:
     if cycle.breach is not None:
         return "breached"
     if cycle.satisfied is not None:
-        return "breached" if plan.clock.state(cycle.satisfied) == "breached" else "met"
+        return "breached" if plan.breached_by(cycle.satisfied) else "met"
     if cycle.cancelled is not None:
-        return "breached" if plan.clock.state(cycle.cancelled) == "breached" else "cancelled"
-    if now is None:
-        return "paused" if plan.clock.due is None else "running"
-    return plan.clock.state(now)
+        return "breached" if plan.breached_by(cycle.cancelled) else "cancelled"
+    due = plan.due if now is None else plan.due_as_of(now)
+    if due is None:
+        return "paused"
+    return "breached" if now is not None and now > due else "running"
 
 
 def due_of(cycle: Cycle, plan: Plan, at: int | None) -> int | None:
     """When it is due, as it is known then."""
     if cycle.breach is not None:
         return cycle.breach.due
-    return (plan.clock if at is None else plan.clock.as_of(at)).due
+    return plan.due if at is None else plan.due_as_of(at)
 
 
 def reference(cycle: Cycle, now: datetime | None) -> int:

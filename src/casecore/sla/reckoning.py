@@ -53,13 +53,13 @@ STAGES: dict[type[Any], Stage] = {
 }
 RESOLVING = frozenset({ComplaintResolved.__name__, CaseClosed.__name__})
 """What a reopening undoes: the clocks these ended may run on (R13)."""
+WAITED = frozenset({WaitingStarted, WaitingEnded, CustomerContacted, InteractionStarted})
+RECORDED = frozenset({ClockWarned, ClockBreached, ClockRebaselined, ClockResultRescinded})
 READ: frozenset[type[Any]] = frozenset(
     {
         *STAGES,
-        WaitingStarted,
-        WaitingEnded,
-        CustomerContacted,
-        InteractionStarted,
+        *WAITED,
+        *RECORDED,
         CaseTriaged,
         PriorityChanged,
         CaseReclassified,
@@ -67,7 +67,7 @@ READ: frozenset[type[Any]] = frozenset(
         CaseReleased,
     }
 )
-"""What is read of a case whatever the policies say."""
+"""What is read of a case and its clock set whatever the policies say."""
 
 Summary = ClockState | Literal["none"]
 
@@ -75,17 +75,12 @@ Summary = ClockState | Literal["none"]
 class Seen(NamedTuple):
     """A fact on its way through the clocks."""
 
-    fact: Fact
+    event: Any
+    name: str
     at: int
     then: Moment
-
-    @property
-    def event(self) -> Any:
-        return self.fact.event
-
-    @property
-    def name(self) -> str:
-        return type(self.fact.event).__name__
+    by_itself: bool
+    """A service did it, on nobody's behalf."""
 
 
 class CaseClocks(msgspec.Struct, frozen=True):
@@ -121,23 +116,29 @@ class CaseClocks(msgspec.Struct, frozen=True):
 
     def evolve(self, fact: Fact, book: Book) -> "CaseClocks":
         """With one more fact of the case or its clock set; the book must have come as far."""
-        event = fact.event
+        event, name = fact.event, type(fact.event).__name__
+        if type(event) not in READ and name not in book.events:
+            return self
         then = Moment(fact.position, micros(fact.recorded_at))
-        seen = Seen(fact, micros(fact.occurred_at), then)
+        actor = fact.actor
+        by_itself = actor.role is Role.SERVICE and actor.on_behalf_of is None
+        seen = Seen(event, name, micros(fact.occurred_at), then, by_itself)
         match event:
             case ClockWarned() | ClockBreached() | ClockRebaselined() | ClockResultRescinded():
                 return overruled(self, event, seen, book)
-        if type(event) not in READ and seen.name not in book.events:
-            return self
-        clocks = classified(waited(self, seen, book), seen)
-        clocks = triggered(clocks, seen, book)
-        clocks = begun_again(clocks, clocks.over[len(self.over) :], seen, book)
+        clocks = classified(self, seen)
+        if type(event) in WAITED:
+            clocks = waited(clocks, seen, book)
+        if name in book.events:
+            clocks = triggered(clocks, seen, book)
+            clocks = begun_again(clocks, clocks.over[len(self.over) :], seen, book)
         if self.stage != "unknown" and clocks.attributes != self.attributes:
             clocks = retargeted(clocks, seen, book)
         if isinstance(event, CaseReopened):
             clocks = reopened(clocks, seen, book)
-        clocks = begun(clocks, seen, book)
-        return renewed(clocks, seen, book)
+        if name in book.events:
+            clocks = begun(clocks, seen, book)
+        return renewed(clocks, seen, book) if clocks.unanswered else clocks
 
     def rescinded(self, clock_id: UUID, number: int, book: Book) -> "CaseClocks":
         """With the result of a cycle taken back: what is on record decides anew."""
@@ -239,6 +240,10 @@ def pauses(clocks: CaseClocks, cycle: Cycle, book: Book) -> tuple[Pause, ...]:
 
 def triggered(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
     """With what the event ends or moves, as the rule of each clock's version says."""
+    ending = [c for c in clocks.running if seen.name in book.ends(c.pin, c.name)]
+    proving = [c for c in clocks.over if seen.at < (c.ended or 0)]
+    if not ending and not proving:
+        return clocks
     running: list[Cycle] = []
     over = list(clocks.over)
     for cycle in clocks.running:
@@ -300,8 +305,8 @@ def first_time(triggers: tuple[Trigger, ...], seen: Seen) -> int | None:
 
 
 def time_of(trigger: Trigger, seen: Seen) -> int | None:
-    event, actor = seen.event, seen.fact.actor
-    if trigger.by_people and actor.role is Role.SERVICE and actor.on_behalf_of is None:
+    event = seen.event
+    if trigger.by_people and seen.by_itself:
         return None
     for field, values in trigger.where.items():
         if getattr(event, field) not in values:
@@ -318,7 +323,7 @@ def retargeted(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
     clocks = replace(clocks, running=tuple(repaused(clocks, c, book) for c in running))
     if clocks.stage != "open":
         return clocks
-    for name, choice in book.chosen(clocks.attributes, seen.then).items():
+    for name, choice in book.chosen(clocks.attributes, seen.then).rules.items():
         if choice.rule.kind == "regulatory" and not any(c.name == name for c in clocks.cycles):
             clocks = begun_late(clocks, choice, seen, book)
     return clocks
@@ -327,7 +332,7 @@ def retargeted(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
 def retarget(clocks: CaseClocks, cycle: Cycle, seen: Seen, book: Book) -> Cycle:
     """By the versions that were in force when it began: later ones never touch it (R9)."""
     leg = cycle.legs[-1]
-    choice = book.chosen(clocks.attributes, Moment(*cycle.pinned)).get(cycle.name)
+    choice = book.chosen(clocks.attributes, Moment(*cycle.pinned)).rules.get(cycle.name)
     if choice is None or leg.due is not None or cycle.kind == "regulatory":
         return cycle
     pin, rule = choice
@@ -380,7 +385,7 @@ def reopened(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
         if rule.reopen == "resume":
             clocks = resumed(clocks, cycle, seen, book)
         elif rule.reopen == "new_cycle":
-            choice = book.chosen(clocks.attributes, seen.then).get(cycle.name)
+            choice = book.chosen(clocks.attributes, seen.then).rules.get(cycle.name)
             if choice is not None:
                 clocks = begin(clocks, choice, seen, seen.at, book)
     return clocks
@@ -401,14 +406,14 @@ def resumed(clocks: CaseClocks, cycle: Cycle, seen: Seen, book: Book) -> CaseClo
     if was_breached or is_over(running, book, at):
         return clocks
     over = tuple(other for other in clocks.over if other is not cycle)
+    running = retarget(clocks, running, seen, book)
     return replace(clocks, over=over, running=(*clocks.running, running))
 
 
 def begun(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
     """With the clocks that the event starts, or gives one more reason to run."""
-    if seen.name not in book.events:
-        return clocks
-    for name, choice in book.chosen(clocks.attributes, seen.then).items():
+    choices = book.chosen(clocks.attributes, seen.then).begun_by.get(seen.name, ())
+    for choice in choices:
         rule = choice.rule
         if rule.recurs == "on_event":
             clocks = counted(clocks, rule, seen)
@@ -416,7 +421,7 @@ def begun(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
             at = first_time(rule.starts, seen)
             subject = subject_of(rule, seen)
             if at is not None and not any(
-                (cycle.name, cycle.subject) == (name, subject) for cycle in clocks.cycles
+                cycle.name == rule.name and cycle.subject == subject for cycle in clocks.cycles
             ):
                 clocks = begin(clocks, choice, seen, at, book)
     return clocks
@@ -448,7 +453,7 @@ def counted(clocks: CaseClocks, rule: TargetRule, seen: Seen) -> CaseClocks:
 def renewed(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
     """With a clock running for the oldest message that nobody has answered (R14)."""
     for name, times in clocks.unanswered.items():
-        choice = book.chosen(clocks.attributes, seen.then).get(name)
+        choice = book.chosen(clocks.attributes, seen.then).rules.get(name)
         if not times or choice is None:
             continue
         running = next((cycle for cycle in clocks.running if cycle.name == name), None)
@@ -464,10 +469,10 @@ def renewed(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
 
 def begun_again(clocks: CaseClocks, met: tuple[Cycle, ...], seen: Seen, book: Book) -> CaseClocks:
     """With another cycle of each clock that runs from one answer to the next."""
-    if clocks.stage != "open":
+    if not met or clocks.stage != "open":
         return clocks
     for cycle in met:
-        choice = book.chosen(clocks.attributes, seen.then).get(cycle.name)
+        choice = book.chosen(clocks.attributes, seen.then).rules.get(cycle.name)
         if choice and choice.rule.recurs == "at_once" and cycle.satisfied is not None:
             clocks = begin(clocks, choice, seen, cycle.satisfied, book)
     return clocks

@@ -42,7 +42,7 @@ STEPS_MAX = 14
 WARNINGS = (Warn(percent=75), Warn(seconds_left=HOUR))
 GRADED = {"low": OpenTime(24 * HOUR), "high": OpenTime(6 * HOUR)}
 
-many = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def busy() -> Desk:

@@ -1,18 +1,21 @@
 """What changes while clocks run: priorities, policies, calendars (R9 to R12)."""
 
+from datetime import date
+
 from msgspec.structs import replace
 
 from casecore.case.events.contact import ResponseSent, WaitingEnded, WaitingStarted
 from casecore.case.events.intake import Priority
 from casecore.case.events.outcome import ComplaintResolved
 from casecore.case.events.triage import CaseReclassified, CaseTriaged, PriorityChanged
-from casecore.clocks.calendar import Calendar
+from casecore.clocks.calendar import Calendar, Weekly
 from casecore.clocks.targets import OpenTime, Weeks
 from casecore.clockset.events import ClockRebaselined
-from casecore.sla.events import Match, Pin
-from tests.casecore.clocks.given import HOUR, LONDON, closed
+from casecore.sla.events import Match, Pin, SlaPolicyRetired
+from tests.casecore.clocks.given import HOUR, LONDON, NINE_TO_FIVE, closed
 from tests.casecore.sla.given import Desk, policy, rule, utc
 from tests.spec import CASE_ID, SAM
+from tests.spec import registered as complaint
 
 GRADED = {"low": OpenTime(24 * HOUR), "high": OpenTime(8 * HOUR)}
 resolved = ComplaintResolved("upheld", "We were late, and said so")
@@ -234,3 +237,34 @@ def test_without_a_policy_there_are_no_clocks() -> None:
     desk = Desk().registered("03-04 09:00")
     assert desk.clocks.cycles == ()
     assert desk.clocks.summary(desk.book) == "none"
+
+
+def test_a_clock_stands_still_when_its_calendar_does_not_open_any_more() -> None:
+    pop_up = Calendar("Europe/London", Weekly(), {date(2026, 2, 2): NINE_TO_FIVE})
+    desk = Desk.under(rule("resolution", 4), calendar=pop_up).registered("03-04 09:00")
+    seen = desk.view("resolution", "03-05 09:00")
+    assert (seen.state, seen.due_at) == ("paused", None)
+    desk.tell("03-06 09:00", raised("normal")).tell("03-07 09:00", resolved)
+    assert desk.state("resolution") == "met"
+
+
+def test_a_change_recorded_late_counts_from_when_it_occurred() -> None:
+    desk = graded().registered("03-02 09:00", priority="low")
+    desk.tell("03-02 14:00", raised(), recorded="03-02 16:00")
+    assert desk.due("resolution") == "03-02 17:00"
+
+
+def test_a_tier_chooses_the_policy() -> None:
+    desk = Desk.under(rule("resolution", 16))
+    desk.publish(policy(rule("resolution", 8), rank=200, match=Match(tiers=("gold",))), id="gold")
+    gold = replace(complaint.customer, tier="gold")
+    assert desk.registered("03-04 09:00", customer=gold).view("resolution").policy_id == "gold"
+
+
+def test_a_retired_policy_gives_no_more_clocks_and_leaves_those_it_gave() -> None:
+    desk = Desk.under(rule("resolution", 16)).registered("03-04 09:00")
+    desk.position += 1
+    desk.book.learn(SlaPolicyRetired("desk", utc("03-05 09:00"), "Merged"), desk.position)
+    assert desk.due("resolution") == "03-05 17:00"
+    assert Desk(desk.book, position=9).registered("03-05 08:59").names() == ["resolution"]
+    assert Desk(desk.book, position=9).registered("03-05 09:00").names() == []
