@@ -19,7 +19,7 @@ class Pace(NamedTuple):
     """How many appends one lone caller makes in a round."""
 
 
-THOROUGH = Pace(rounds=7, seconds=1.0, import_rows=50_000, import_rounds=3, singles=400)
+THOROUGH = Pace(rounds=5, seconds=1.0, import_rows=50_000, import_rounds=2, singles=400)
 QUICK = Pace(rounds=1, seconds=0.3, import_rows=1_000, import_rounds=1, singles=50)
 
 
