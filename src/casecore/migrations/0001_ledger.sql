@@ -19,13 +19,14 @@ CREATE TABLE es.event (
     command_id  uuid NOT NULL,
     slot        smallint NOT NULL,
     type        text NOT NULL,
-    data_hash   bytea STORAGE PLAIN NOT NULL,
-    head        bytea STORAGE PLAIN NOT NULL,
+    data_hash   bytea NOT NULL,
+    head        bytea NOT NULL,
     meta        bytea NOT NULL,
     data        bytea NOT NULL,
     PRIMARY KEY (ledger, position),
     UNIQUE (ledger, stream_id, version)
 );
+ALTER TABLE es.event ALTER data_hash SET STORAGE PLAIN, ALTER head SET STORAGE PLAIN;
 COMMENT ON TABLE es.event IS 'What happened. Positions have no gaps, and show in their order; nothing here ever changes';
 COMMENT ON COLUMN es.event.version IS 'Place in its stream';
 COMMENT ON COLUMN es.event.position IS 'Place in its ledger';
