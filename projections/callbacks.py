@@ -122,6 +122,7 @@ async def listed(
     case_id: UUID | None = None,
     state: CallbackState | None = None,
     due_before: datetime | None = None,
+    scheduled_by: str | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> Page[Callback]:
@@ -133,13 +134,15 @@ async def listed(
           AND ($2::uuid IS NULL OR case_id = $2)
           AND ($3::text IS NULL OR state = $3)
           AND ($4::timestamptz IS NULL OR window_end < $4)
-          AND ($5::timestamptz IS NULL OR (window_end, case_id, callback_id) > ($5, $6, $7))
-        ORDER BY window_end, case_id, callback_id LIMIT $8
+          AND ($5::text IS NULL OR scheduled_by = $5)
+          AND ($6::timestamptz IS NULL OR (window_end, case_id, callback_id) > ($6, $7, $8))
+        ORDER BY window_end, case_id, callback_id LIMIT $9
         """,
         ledger,
         case_id,
         state,
         due_before,
+        scheduled_by,
         *(place_of(after, Place) or (None, None, None)),
         limit + 1,
     )

@@ -60,6 +60,7 @@ class PromiseList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class CallbackList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     case_id: UUID | None = None
     state: callbacks.CallbackState | None = None
+    scheduled_by: Code | None = None
     due_before: Instant | None = None
 
 
@@ -103,10 +104,11 @@ async def list_promises(asked: Asked) -> paging.Page[promises.Promise]:
 
 
 async def list_callbacks(asked: Asked) -> paging.Page[callbacks.Callback]:
-    """The callbacks, those whose window ends first first."""
-    if asked.params.case_id is not None:
-        await scope.readable(asked.caller, asked.params.case_id)
-    return await listed(asked, callbacks.listed)
+    """The callbacks, those whose window ends first first; an agent's own, or those of one case."""
+    scheduled_by = await scope.of_case_or_own(
+        asked.caller, asked.params.case_id, asked.params.scheduled_by
+    )
+    return await listed(asked, callbacks.listed, scheduled_by=scheduled_by)
 
 
 async def list_goodwill(asked: Asked) -> paging.Page[goodwill.Offer]:

@@ -1,6 +1,7 @@
 """Who may pass which door: every route, for every role."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -126,6 +127,29 @@ async def test_an_agent_works_on_their_own_cases_and_reads_no_others(
         problem(await ben.get(path, params={"case_id": case_id}), 403, "not-owner")
     waiting = (await ben.get("/v1/queues/complaints/items")).json()["items"]
     assert [f"/v1/cases/{item['case_id']}" for item in waiting] == [other]
+
+
+async def test_an_agent_sees_the_callbacks_that_they_scheduled_or_those_of_one_case(
+    admin: Client, login: Login
+) -> None:
+    ada, ben = await login(Role.AGENT, "ada"), await login(Role.AGENT, "ben")
+    case = await registered(admin)
+    assert (await ada.post(f"{case}/claim")).status_code == 200
+    start = datetime.now(UTC) + timedelta(days=1)
+    window = {"window_start": start.isoformat(), "purpose": "progress", "zone": "Europe/London"}
+    window["window_end"] = (start + timedelta(hours=2)).isoformat()
+    scheduled = await ada.post(f"{case}/callbacks", json=window)
+    as_of = {"min_position": scheduled.json()["position"]}
+
+    async def seen(client: Client, **params: str) -> list[str]:
+        answer = await client.get("/v1/callbacks", params=as_of | params)
+        return [item["callback_id"] for item in answer.json()["items"]]
+
+    assert await seen(ada) == ["b1"]
+    assert await seen(ben) == []
+    assert await seen(admin) == ["b1"]
+    assert await seen(admin, scheduled_by="ben") == []
+    problem(await ben.get("/v1/callbacks", params={"scheduled_by": "ada"}), 403, "not-owner")
 
 
 async def test_a_service_reads_what_it_registered_and_no_more(admin: Client, login: Login) -> None:
