@@ -13,18 +13,18 @@ LISTED = """
 412 precondition-failed
 413 body-too-large
 415 unsupported-media-type
-422 actions-required already-in-library already-waiting alternatives-required amount-required
+422 actions-required already-in-library already-waiting alternatives-required
     apology-required attempts-required authority-not-needed authority-required backdating-limit
     callback-ambiguous callback-over callback-required can-do-required corrections-required
     day-not-over due-required effective-from-invalid escalation-not-accepted
     goodwill-awaiting-approval goodwill-gone goodwill-limit-exceeded goodwill-not-accepted
     goodwill-still-valid goodwill-unsettled handover-note-required idempotency-key-reuse
     intake-incomplete invalid-transition no-goodwill-policy no-open-concern not-a-system not-ahead
-    not-due not-heard not-reached nothing-answered nothing-offered nothing-to-reclassify
-    nothing-to-reverse occurred-in-future offer-expired own-complaint owner-required
-    paid-at-impossible payment-exceeds-offer percent-or-amount policy-planned policy-unsound
-    promise-final promise-running promise-unprotected proposer-mismatch protects-nothing
-    reasons-too-short received-in-future received-too-early reopen-window-passed
+    not-due not-heard not-reached nothing-answered nothing-offered nothing-to-pay
+    nothing-to-reclassify nothing-to-reverse occurred-in-future offer-expired own-complaint
+    owner-required paid-at-impossible payment-exceeds-offer percent-or-amount policy-planned
+    policy-unsound promise-final promise-running promise-unprotected proposer-mismatch
+    protects-nothing reasons-too-short received-in-future received-too-early reopen-window-passed
     represented-required role-forbidden satisfaction-not-confirmed solution-not-accepted
     solution-not-offered solution-not-proven solution-withdrawn superseded-by-itself team-required
     text-required tier-not-functional time-out-of-range triage-required trigger-required

@@ -276,10 +276,18 @@ def test_a_payment_may_be_less_than_was_offered_but_not_more() -> None:
     case(refund, accepted).when(euros).then_refused("payment-exceeds-offer")
 
 
-def test_a_paid_percentage_says_what_it_came_to() -> None:
-    case(discount, accepted).when(pay).then_refused("amount-required")
-    came_to = RecordGoodwillPaid(offer_id="g1", payment_ref="pay-1", amount=pounds(7))
-    case(discount, accepted).when(came_to).then(GoodwillPaid("g1", "pay-1", pounds(7), NOON))
+def test_a_discount_and_a_waiver_are_settled_by_acceptance_and_never_paid() -> None:
+    no_end = RecordGoodwillPaid(offer_id="g1", payment_ref="pay-1", amount=Money(10**15, "GBP"))
+    waiver = GoodwillOffered("g1", "fee_waiver", "redress", pounds(40), 1, MONTH)
+    for offer in (discount, waiver):
+        for command in (pay, no_end):
+            case(offer, accepted).when(command).then_refused("nothing-to-pay")
+
+
+def test_a_payment_of_nothing_is_none() -> None:
+    nothing = RecordGoodwillPaid(offer_id="g1", payment_ref="pay-1", amount=pounds(0))
+    refused = case(refund, accepted).when(nothing).then_refused("nothing-to-pay")
+    assert refused.field == "amount"
 
 
 def test_only_what_was_accepted_is_paid_and_only_when_it_is() -> None:

@@ -196,14 +196,14 @@ class RefuseGoodwill(CaseAsk, frozen=True, kw_only=True):
 
 
 class RecordGoodwillPaid(CaseAsk, frozen=True, kw_only=True):
-    """Record that what the customer accepted was paid."""
+    """Record that the refund, compensation or gift that the customer accepted was paid."""
 
     WHO = FRONT
 
     offer_id: LocalId
     payment_ref: Short
     amount: Money | None = None
-    """Needed for a percentage; else all of it was paid unless this says otherwise."""
+    """Without one, all of it was paid."""
     paid_at: Instant | None = None
 
     def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
@@ -218,15 +218,17 @@ class RecordGoodwillPaid(CaseAsk, frozen=True, kw_only=True):
             )
         if offer.status != "accepted":
             raise decided_already(self.offer_id, offer)
-        amount = self.amount or offer.amount
-        if amount is None:
+        amount, most = self.amount or offer.amount, offer.amount
+        if not offer.paid_out or amount is None or most is None:
             raise Rejected(
-                "amount-required",
-                f"{self.offer_id} is a percentage: say how much was paid",
-                field="amount",
+                "nothing-to-pay",
+                f"{self.offer_id} is a {told(offer.kind)}, which the customer has once they accept"
+                " it: only a refund, compensation or a gift is paid",
+                field="offer_id",
             )
-        most = offer.worth
-        if most and (amount.currency != most.currency or amount.minor > most.minor):
+        if amount.minor == 0:
+            raise Rejected("nothing-to-pay", "amount must be more than nothing", field="amount")
+        if amount.currency != most.currency or amount.minor > most.minor:
             raise Rejected(
                 "payment-exceeds-offer",
                 f"the customer was offered {most}, and {amount} is more, or another currency:"

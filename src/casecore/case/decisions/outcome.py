@@ -49,8 +49,6 @@ REOPEN_WINDOW = timedelta(days=180)
 """How long after closing the same case goes on; what comes later is a new one (I-22)."""
 REJECTION_REASONS_MIN = 20
 """Characters: less cannot speak of the case (I-25)."""
-PAID_OUT = frozenset({"refund", "compensation", "gift"})
-"""The kinds of goodwill that are settled by paying; the others are by being accepted."""
 IMPLIED_FAULT: dict[Outcome, Party] = {
     "upheld": "business",
     "partly_upheld": "business",
@@ -314,7 +312,7 @@ def waits_ended(state: Case, cause: WaitingEnd, at: datetime) -> Iterable[CaseEv
 
 def unsettled(offer: Offer, at: datetime) -> str | None:
     """What is still to do about the offer, if anything."""
-    if offer.status == "accepted" and offer.kind in PAID_OUT:
+    if offer.status == "accepted" and offer.paid_out:
         return "record its payment, or have it reversed,"
     if offer.status == "awaiting_approval" and offer.open(at):
         return "have it approved or declined, or withdraw it"
@@ -348,7 +346,7 @@ def refuse_new_concerns(state: Case) -> None:
 def refuse_owing(state: Case) -> None:
     """A case does not end for good while the customer is owed what they accepted."""
     for offer_id, offer in state.goodwill.all.items():
-        if offer.status == "accepted" and offer.kind in PAID_OUT:
+        if offer.status == "accepted" and offer.paid_out:
             raise Rejected(
                 "goodwill-unsettled",
                 f"{offer_id} is accepted and not paid: record its payment, or have it reversed",

@@ -35,6 +35,9 @@ OfferStatus = Literal[
     "reversed",
 ]
 
+PAID_OUT = frozenset({"refund", "compensation", "gift"})
+"""The kinds that are settled by paying; the others are by being accepted."""
+
 
 class Offer(msgspec.Struct, frozen=True):
     kind: str
@@ -67,6 +70,10 @@ class Offer(msgspec.Struct, frozen=True):
     def worth(self) -> Money | None:
         """The most it may come to; None for a percentage without a cap."""
         return self.amount or self.cap
+
+    @property
+    def paid_out(self) -> bool:
+        return self.kind in PAID_OUT
 
     def is_as(self, other: Self) -> bool:
         mine = (self.kind, self.purpose, self.amount, self.percent_bp, self.cap)
