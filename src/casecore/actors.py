@@ -15,6 +15,11 @@ class Role(StrEnum):
     SYSTEM = "system"
     """casecore itself: processes and imports. No key carries it."""
 
+    @property
+    def one(self) -> str:
+        """Somebody of this role, as sentences say it."""
+        return f"{'an' if self[0] in 'aeiou' else 'a'} {self}"
+
 
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str

@@ -15,7 +15,12 @@ Amounts = Annotated[tuple[Money, ...], Meta(max_length=50)]
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """What a role may offer alone: nothing in a currency that `amounts` does not name."""
+    """What a role may offer alone: nothing in a currency that `amounts` does not name.
+
+    It holds for all that stands on the case with the new offer, whoever offered or approved the
+    rest: the percentages together, and the amounts of the new offer's currency together. So a
+    large offer in slices needs the same approval as at once.
+    """
 
     role: Role
     percent_bp: Annotated[int, Meta(ge=0, le=10_000)]

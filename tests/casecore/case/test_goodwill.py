@@ -162,6 +162,68 @@ def test_more_than_anybody_may_give_is_refused(command: Ask) -> None:
     case().when(command, by=ADMIN, beside=policy).then_refused("goodwill-limit-exceeded")
 
 
+@pytest.mark.parametrize(
+    ("offer", "field", "words"),
+    [
+        (OfferDiscount(percent_bp=100, cap=pounds(1001), purpose="retention"), "cap", "a cap of"),
+        (OfferDiscount(amount=pounds(1001), purpose="retention"), "amount", "an amount of"),
+        (OfferDiscount(percent_bp=5001, cap=pounds(1), purpose="retention"), "percent_bp", "50.01"),
+    ],
+)
+def test_the_refusal_says_what_of_the_offer_is_too_much(offer: Ask, field: str, words: str) -> None:
+    error = case().when(offer, beside=policy).then_refused("goodwill-limit-exceeded")
+    assert error.field == field
+    assert words in str(error)
+
+
+def test_an_offer_in_slices_needs_the_approval_that_it_needs_at_once() -> None:
+    spec = case(DiscountOffered("g1", "thank_you", 1, MONTH, percent_bp=999))
+    slice_ = OfferDiscount(percent_bp=998, purpose="thank_you")
+    sliced = DiscountOffered("g2", "thank_you", 1, MONTH, percent_bp=998)
+    spec.when(slice_, beside=policy).then(
+        sliced, GoodwillApprovalRequested("g2", "ada", Role.SUPERVISOR)
+    )
+    more = OfferGoodwill(kind="gift", purpose="redress", amount=pounds(11))
+    case(refund).when(more, beside=policy).then(
+        GoodwillOffered("g2", "gift", "redress", pounds(11), 1, MONTH),
+        GoodwillApprovalRequested("g2", "ada", Role.SUPERVISOR),
+    )
+    rest = OfferGoodwill(kind="gift", purpose="redress", amount=pounds(10))
+    case(refund, accepted, paid).when(rest, beside=policy).then(
+        GoodwillOffered("g2", "gift", "redress", pounds(10), 1, MONTH)
+    )
+
+
+def test_percentages_and_amounts_are_held_against_their_own_limits() -> None:
+    case(refund).when(thank, beside=policy).then(
+        DiscountOffered("g2", "thank_you", 1, MONTH, percent_bp=1000)
+    )
+
+
+def test_percentages_together_are_no_more_than_anybody_may_give() -> None:
+    half = DiscountOffered("g1", "thank_you", 1, MONTH, percent_bp=5000)
+    case(half).when(thank, by=ADMIN, beside=policy).then_refused("goodwill-limit-exceeded")
+    free = GoodwillTerms(limits=(Limit(Role.AGENT, 10_000),))
+    generous = GoodwillPolicy(
+        GOODWILL_POLICY_ID, versions=(GoodwillPolicyPublished(1, free, NOON),)
+    )
+    rest = OfferDiscount(percent_bp=5001, purpose="thank_you")
+    case(half).when(rest, beside=generous).then_refused("goodwill-limit-exceeded")
+
+
+def test_slices_are_approved_as_far_as_the_approver_may_give_altogether() -> None:
+    slices = [
+        GoodwillOffered(f"g{n}", "gift", "distress", pounds(99 + n), 1, MONTH) for n in (1, 2)
+    ]
+    asked = [GoodwillApprovalRequested(f"g{n}", "ada", Role.SUPERVISOR) for n in (1, 2)]
+    spec = case(slices[0], asked[0], slices[1], asked[1])
+    spec = spec.when(approve, by=SAM, beside=policy).then(approved)
+    second = ApproveGoodwill(offer_id="g2")
+    error = spec.when(second, by=SAM, beside=policy).then_refused("goodwill-limit-exceeded")
+    assert "ask an admin" in str(error)
+    spec.when(second, by=ADMIN, beside=policy).then(GoodwillApproved("g2"))
+
+
 def test_a_higher_rank_may_give_what_those_below_it_may() -> None:
     agents_only = GoodwillTerms(limits=(Limit(Role.AGENT, 1000),))
     loose = GoodwillPolicy(

@@ -139,10 +139,13 @@ class ApproveGoodwill(CaseAsk, frozen=True, kw_only=True):
                 invariant="I-08",
             )
         refuse_expired(self.offer_id, offer, at)
-        roles = roles_allowed(in_force(policy, at).terms, offer.percent_bp, offer.worth)
+        given = [o for o in standing(state, at) if o.status != "awaiting_approval"]
+        roles = allowed(in_force(policy, at).terms, offer, given)
         if rank(by) not in roles:
             raise over_limit(
-                f"{self.offer_id} is more than a {rank(by)} may give", roles[0] if roles else None
+                f"{self.offer_id} is, with what stands on the case, more than {rank(by).one}"
+                " may give",
+                roles[0],
             )
         return [GoodwillApproved(self.offer_id)]
 
@@ -346,16 +349,46 @@ def within_limits(
     offer = Offer.of(offered)
     if offer.worth is not None and offer.worth.minor == 0:
         raise Rejected("nothing-offered", "an offer of nothing is none", field="amount")
-    others = [other for other in state.goodwill.all.values() if other.stands(at)]
+    others = standing(state, at)
     if any(offer.is_as(other) for other in others):
         return []
-    roles = roles_allowed(terms, offer.percent_bp, offer.worth)
-    if not roles:
-        raise over_limit(f"{size(offer.percent_bp, offer.worth)} is more than anybody may give")
+    roles = allowed(terms, offer, others)
     refuse_over_case_limit(offer, others, terms)
     if rank(by) in roles:
         return [offered]
     return [offered, GoodwillApprovalRequested(offered.offer_id, by.id, roles[0])]
+
+
+def standing(state: Case, at: datetime) -> list[Offer]:
+    return [offer for offer in state.goodwill.all.values() if offer.stands(at)]
+
+
+def allowed(terms: GoodwillTerms, offer: Offer, others: list[Offer]) -> tuple[Role, ...]:
+    """Who may give the offer on top of the others, the lowest first; refused if nobody may."""
+    percent_bp, worth = offer.percent_bp, offer.worth
+    if percent_bp is not None:
+        percent_bp += sum(o.percent_bp for o in others if o.percent_bp is not None)
+        if not roles_allowed(terms, percent_bp, None):
+            raise over_limit(
+                f"{size(percent_bp, None)} altogether is more than anybody may give",
+                field="percent_bp",
+            )
+    if worth is not None:
+        worth = altogether(worth, others)
+    roles = roles_allowed(terms, percent_bp, worth)
+    if not roles:
+        what, field = ("a cap", "cap") if offer.cap else ("an amount", "amount")
+        raise over_limit(
+            f"{what} of {offer.worth}, {worth} altogether, is more than anybody may give",
+            field=field,
+        )
+    return roles
+
+
+def altogether(new: Money, others: list[Offer]) -> Money:
+    """The new amount with all that the others may come to in its currency."""
+    given = [o.worth.minor for o in others if o.worth and o.worth.currency == new.currency]
+    return Money(new.minor + sum(given), new.currency)
 
 
 def refuse_over_case_limit(offer: Offer, others: list[Offer], terms: GoodwillTerms) -> None:
@@ -366,8 +399,7 @@ def refuse_over_case_limit(offer: Offer, others: list[Offer], terms: GoodwillTer
     new = offer.worth
     if new is None:
         return
-    given = [o.worth.minor for o in others if o.worth and o.worth.currency == new.currency]
-    total = Money(new.minor + sum(given), new.currency)
+    total = altogether(new, others)
     for most in terms.case_amounts:
         if most.currency == new.currency and total.minor > most.minor:
             raise over_limit(
@@ -377,12 +409,16 @@ def refuse_over_case_limit(offer: Offer, others: list[Offer], terms: GoodwillTer
 
 
 def over_limit(
-    what: str, required_role: Role | None = None, limit: Money | None = None
+    what: str,
+    required_role: Role | None = None,
+    limit: Money | None = None,
+    field: str | None = None,
 ) -> Rejected:
-    remedy = f"ask a {required_role}" if required_role else "offer less"
+    remedy = f"ask {required_role.one}" if required_role else "offer less"
     return Rejected(
         "goodwill-limit-exceeded",
         f"{what}: {remedy}",
+        field=field,
         required_role=required_role,
         limit=limit,
         invariant="I-24",
@@ -397,9 +433,10 @@ def rank(by: Actor) -> Role:
 def refuse_unoffered(offer_id: str, offer: Offer) -> None:
     """Refuse the customer's answer to what they were not offered."""
     if offer.status == "awaiting_approval":
+        assert offer.required_role
         raise Rejected(
             "goodwill-awaiting-approval",
-            f"{offer_id} awaits approval by a {offer.required_role}: have it approved first,"
+            f"{offer_id} awaits approval by {offer.required_role.one}: have it approved first,"
             " or withdraw it",
             offers=[offer_id],
         )

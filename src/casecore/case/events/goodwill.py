@@ -44,7 +44,7 @@ class GoodwillApprovalRequested(Event, frozen=True):
     required_role: Role
 
     def told(self) -> str:
-        return f"asked a {self.required_role} to approve offer {self.offer_id}"
+        return f"asked {self.required_role.one} to approve offer {self.offer_id}"
 
 
 class GoodwillApproved(Event, frozen=True):
