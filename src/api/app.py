@@ -5,6 +5,7 @@ from pathlib import Path
 from litestar import Litestar, route
 from litestar.datastructures import CacheControlHeader
 from litestar.enums import HttpMethod
+from litestar.exceptions import InternalServerException
 from litestar.static_files import create_static_files_router
 
 from api.answers import JSON_TYPE, Answer, json
@@ -12,7 +13,7 @@ from api.asking import asks, converses, registers
 from api.bodies import BODY_MAX
 from api.claiming import claims_next
 from api.desk import Desks
-from api.errors import HANDLERS
+from api.errors import HANDLERS, missing
 from api.given import Door
 from api.openapi import document
 from api.queries import QUERIES
@@ -24,6 +25,8 @@ STATIC = Path(__file__).with_name("static")
 CACHED = CacheControlHeader(max_age=3600)
 ASKED_AND_COMMANDED = ["/v1/cases", "/v1/policies/goodwill"]
 """Paths that have both: of those, the framework's own answer to OPTIONS forgets one."""
+NO_FILE = (ValueError, InternalServerException)
+"""What the framework makes of a name that no file can have: with a NUL, too long, below a file."""
 
 
 def create_app(desks: Desks) -> Litestar:
@@ -61,7 +64,12 @@ def create_app(desks: Desks) -> Litestar:
             ready,
             openapi,
             create_static_files_router(
-                "/docs", [STATIC], html_mode=True, name="docs", cache_control=CACHED
+                "/docs",
+                [STATIC],
+                html_mode=True,
+                name="docs",
+                cache_control=CACHED,
+                exception_handlers=dict.fromkeys(NO_FILE, missing),
             ),
         ],
         exception_handlers=HANDLERS,

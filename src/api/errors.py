@@ -79,6 +79,10 @@ def turned_away(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     )
 
 
+def missing(_: Request[Any, Any, Any], __: Exception) -> Response[bytes]:
+    return document(404, CODES[404], SENTENCES[404], {})
+
+
 def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """What nobody foresaw: said to the log in full, and to the caller as a reference to it."""
     reference = str(uuid4())

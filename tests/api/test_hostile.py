@@ -181,6 +181,11 @@ async def test_what_is_not_there_is_told_as_a_problem_like_any_other(admin: Clie
     assert {"GET", "POST"} <= set(wrong.headers["Allow"].replace(" ", "").split(","))
 
 
+@pytest.mark.parametrize("name", ["%00", "a" * 5_000, "docs.js/x", "nothing"])
+async def test_a_name_that_no_file_has_is_told_as_not_there(stranger: Client, name: str) -> None:
+    problem(await stranger.get(f"/docs/{name}"), 404, "not-found")
+
+
 async def test_a_failure_of_ours_tells_a_reference_and_nothing_else(
     admin: Client, desks: Desks, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
