@@ -1,7 +1,8 @@
 """PostgreSQL without installing one: made, started, joined and stopped by casecore itself.
 
 It lives in `<data_dir>/pg`, listens on a Unix socket only, and ends with the process that started
-it. Whoever joined it then loses the connection and is run again; a `serve` never joins.
+it. A command stays until those that joined it have ended; a `serve` ends at once, and whoever
+joined then loses the connection and is run again. A `serve` never joins.
 Linux only: it leans on /proc and on the signal a process gets when its parent dies.
 """
 
@@ -83,6 +84,8 @@ class Embedded:
     owned: bool
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _lock: IO[str] | None = field(default=None, repr=False)
+    _users: IO[str] | None = field(default=None, repr=False)
+    """Locked by whoever joined; awaited by a command that owns; None for a `serve`."""
 
     @property
     def died(self) -> bool:
@@ -90,11 +93,16 @@ class Embedded:
         return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> None:
-        """End the PostgreSQL we own; one that was joined is left alone."""
-        if self._process is not None:
-            _end(self._process)
-        if self._lock is not None:
-            self._lock.close()
+        """End the PostgreSQL we own, once no command uses it; one that was joined is left alone."""
+        with ExitStack() as released:
+            for held in (self._lock, self._users):
+                if held is not None:
+                    released.callback(held.close)
+            if self._process is not None:
+                released.callback(_end, self._process)  # also when Ctrl-C ends the waiting
+                # Each of them ends, and the kernel lets go for those that are killed.
+                while self._users is not None and not self.died and not _locked(self._users):
+                    time.sleep(POLL_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -152,6 +160,11 @@ class _Folder:
         """Held by the casecore that started PostgreSQL; names its pid and role."""
         return self.path / "pg.lock"
 
+    @property
+    def users_lock(self) -> Path:
+        """Shared by those that joined; the command that started PostgreSQL takes it to end it."""
+        return self.path / "pg.users"
+
 
 def _start_or_join(folder: _Folder, serving: bool) -> Embedded:
     sockets = _socket_folder(folder)
@@ -159,19 +172,34 @@ def _start_or_join(folder: _Folder, serving: bool) -> Embedded:
     began = time.monotonic()
     while (lock := _take_ownership(folder, serving)) is None:
         pid, role = _owner(folder)
-        if not serving and (postmaster := _ready_pid(folder)) and _answers(sockets):
-            return Embedded(url, postmaster, owned=False)
+        if not serving and (joined := _join(folder, sockets)):
+            postmaster, users = joined
+            return Embedded(url, postmaster, owned=False, _users=users)
         patience = SERVE_WAITS_SECONDS_MAX[role] if serving else JOIN_SECONDS_MAX
         if time.monotonic() - began > patience:
             raise _held(folder, serving, pid, role)
         time.sleep(POLL_SECONDS)
+    users: IO[str] | None = None
     with ExitStack() as undo:
         undo.enter_context(lock)
         process = _launch(folder, sockets)
         undo.callback(_end, process)
         _await_ready(folder, process)
+        if not serving:
+            users = folder.users_lock.open("a")
         undo.pop_all()
-    return Embedded(url, process.pid, owned=True, _process=process, _lock=lock)
+    return Embedded(url, process.pid, owned=True, _process=process, _lock=lock, _users=users)
+
+
+def _join(folder: _Folder, sockets: Path) -> tuple[int, IO[str]] | None:
+    """The PostgreSQL that runs and a hold on it; none when it is not up, or about to end."""
+    with ExitStack() as undo:
+        users: IO[str] = undo.enter_context(folder.users_lock.open("a"))
+        # First the hold, then the look: what runs while we hold it is not ended by its command.
+        if _locked(users, fcntl.LOCK_SH) and (pid := _ready_pid(folder)) and _answers(sockets):
+            undo.pop_all()
+            return pid, users
+    return None
 
 
 def _socket_folder(folder: _Folder) -> Path:
@@ -416,9 +444,9 @@ def _to_ourselves(directory: Path) -> Iterator[int]:
         os.close(opened)
 
 
-def _locked(opened: int) -> bool:
+def _locked(opened: int | IO[str], how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(opened, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

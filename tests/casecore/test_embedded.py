@@ -54,6 +54,10 @@ class Elsewhere:
         pid, owned, url = self.process.stdout.readline().split(maxsplit=2)
         return int(pid), owned == "True", url.strip()
 
+    def let_go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def refusal(self) -> str:
         return self.process.communicate()[1]
 
@@ -268,6 +272,48 @@ def test_commands_that_arrive_together_on_a_new_folder_share_one_postgres(tmp_pa
         found = [command.found() for command in commands]
         assert len({pid for pid, _, _ in found}) == 1
         assert sorted(owned for _, owned, _ in found) == [False, False, True]
+        for command in commands:
+            command.let_go()
+
+
+async def test_a_command_that_ends_first_leaves_postgres_to_those_that_joined(
+    var: Path, start: Callable[..., Embedded]
+) -> None:
+    with elsewhere(var) as owner:
+        pid, _, url = owner.found()
+        joiner = start()
+        assert (joiner.pid, joiner.owned) == (pid, False)
+        connection = await asyncpg.connect(url)
+        question = asyncio.create_task(connection.fetchval("SELECT 42 FROM pg_sleep(0.5)"))
+        owner.let_go()
+        assert await question == 42
+        late = start()
+        assert late.pid == pid
+        await connection.close()
+        joiner.stop()
+        assert owner.process.poll() is None
+        late.stop()
+        assert owner.process.wait(PATIENCE_SECONDS_MAX) == 0
+    assert gone(pid)
+
+
+def test_a_command_does_not_wait_for_a_joined_one_that_was_killed(var: Path) -> None:
+    with elsewhere(var) as owner:
+        pid, _, _ = owner.found()
+        with elsewhere(var) as joiner:
+            joiner.found()
+            joiner.process.kill()
+    assert gone(pid)
+
+
+def test_a_serve_ends_under_the_commands_that_joined_it(
+    var: Path, start: Callable[..., Embedded]
+) -> None:
+    served = start(serving=True)
+    with elsewhere(var) as command:
+        command.found()
+        served.stop()
+        assert gone(served.pid)
 
 
 def test_a_serve_is_told_which_command_holds_postgres(
