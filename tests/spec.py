@@ -10,6 +10,7 @@ from casecore.actors import Actor, Role
 from casecore.asking import Ask, Both, State
 from casecore.case.events.intake import CaseRegistered, Customer
 from casecore.case.state import Case
+from casecore.core import happened_at
 from casecore.errors import CaseError
 from casecore.facts import Event
 
@@ -48,8 +49,9 @@ class Spec:
     def when(
         self, command: Ask, by: Actor = ADA, at: datetime = NOON, beside: State | None = None
     ) -> Self:
-        """Permit, then decide, as core does; `beside` is the other aggregate's state."""
+        """Permit, then decide, as core does; `at` is now, and `beside` the other's state."""
         try:
+            at = happened_at(command, by, at)
             command.permit(self.state, by)
             if command.beside(self.state) is None:
                 decided = command.decide(self.state, by, at)

@@ -9,6 +9,7 @@ LISTED = """
     handoff-not-found interaction-not-found key-not-found not-found note-not-found offer-not-found
     promise-not-found solution-not-found version-not-found
 405 method-not-allowed
+408 request-timeout
 409 already-assigned already-decided command-in-progress version-conflict
 412 precondition-failed
 413 body-too-large
@@ -21,14 +22,15 @@ LISTED = """
     goodwill-still-valid goodwill-unsettled handover-note-required idempotency-key-reuse
     intake-incomplete invalid-transition no-goodwill-policy no-open-concern not-a-system not-ahead
     not-due not-heard not-reached nothing-answered nothing-offered nothing-to-pay
-    nothing-to-reclassify nothing-to-reverse occurred-in-future offer-expired own-complaint
-    owner-required paid-at-impossible payment-exceeds-offer percent-or-amount policy-planned
-    policy-unsound promise-final promise-running promise-unprotected proposer-mismatch
-    protects-nothing reasons-too-short received-in-future received-too-early reopen-window-passed
-    represented-required role-forbidden satisfaction-not-confirmed solution-not-accepted
-    solution-not-offered solution-not-proven solution-withdrawn superseded-by-itself team-required
-    text-required tier-not-functional time-out-of-range triage-required trigger-required
-    unknown-zone unsettled-concerns version-or-time window-invalid wrong-cause
+    nothing-to-reclassify nothing-to-reverse occurred-at-refused occurred-in-future offer-expired
+    own-complaint owner-required paid-at-impossible payment-exceeds-offer percent-or-amount
+    policy-planned policy-unsound promise-final promise-running promise-unprotected
+    proposer-mismatch protects-nothing reasons-too-short received-in-future received-too-early
+    reopen-window-passed represented-required role-forbidden satisfaction-not-confirmed
+    solution-not-accepted solution-not-offered solution-not-proven solution-withdrawn
+    superseded-by-itself team-required text-required tier-not-functional time-out-of-range
+    triage-required trigger-required unknown-zone unsettled-concerns version-or-time
+    window-invalid wrong-cause
 500 internal-error
 503 not-ready projection-lagging store-busy store-unavailable
 """

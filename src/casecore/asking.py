@@ -76,6 +76,8 @@ class Ask(
     WHO: ClassVar[frozenset[Role]] = DESK
     BEGINS: ClassVar[bool] = False
     """Whether it begins a stream."""
+    BACKDATES: ClassVar[bool] = True
+    """Whether it may be recorded later than it happened."""
 
     occurred_at: Instant | None = None
     """When it happened, if that was earlier than now."""

@@ -268,6 +268,13 @@ def happened_at(command: Ask, by: Actor, now: datetime) -> datetime:
     """When what the command is about took place: now, or as far back as the role may say."""
     if command.occurred_at is None:
         return now
+    if not command.BACKDATES and by.role is not Role.SYSTEM:
+        raise Rejected(
+            "occurred-at-refused",
+            f"{type(command).__name__} holds from when it is recorded, as what is allowed, and what"
+            " is still valid, is judged by then: leave occurred_at out",
+            field="occurred_at",
+        )
     if command.occurred_at > now + CLOCK_SKEW:
         raise Rejected(
             "occurred-in-future",

@@ -48,6 +48,8 @@ PercentBp = Annotated[int, Meta(ge=1, le=10_000, description="Hundredths of a pe
 class OfferDiscount(CaseAsk, frozen=True, kw_only=True):
     """Offer a discount; above the limit of whoever offers, approval is asked for."""
 
+    BACKDATES = False
+
     purpose: Purpose
     percent_bp: PercentBp | None = None
     """This or `amount`."""
@@ -89,6 +91,8 @@ class OfferDiscount(CaseAsk, frozen=True, kw_only=True):
 class OfferGoodwill(CaseAsk, frozen=True, kw_only=True):
     """Offer a refund, compensation, a waiver or a gift; above one's limit, it needs approval."""
 
+    BACKDATES = False
+
     kind: GoodwillKind
     purpose: Purpose
     amount: Money
@@ -117,6 +121,7 @@ class ApproveGoodwill(CaseAsk, frozen=True, kw_only=True):
     """Allow what somebody else may not offer alone."""
 
     WHO = LEADS
+    BACKDATES = False
 
     offer_id: LocalId
 
@@ -154,6 +159,7 @@ class DeclineGoodwill(CaseAsk, frozen=True, kw_only=True):
     """Do not allow an offer that awaits approval, and say why."""
 
     WHO = LEADS
+    BACKDATES = False
 
     offer_id: LocalId
     reason: Text
@@ -170,6 +176,8 @@ class DeclineGoodwill(CaseAsk, frozen=True, kw_only=True):
 
 class AcceptGoodwill(CaseAsk, frozen=True, kw_only=True):
     """Record that the customer accepts the offer."""
+
+    BACKDATES = False
 
     offer_id: LocalId
 
