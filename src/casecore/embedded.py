@@ -173,8 +173,7 @@ def _start_or_join(folder: _Folder, serving: bool) -> Embedded:
     while (lock := _take_ownership(folder, serving)) is None:
         pid, role = _owner(folder)
         if not serving and (joined := _join(folder, sockets)):
-            postmaster, users = joined
-            return Embedded(url, postmaster, owned=False, _users=users)
+            return Embedded(url, joined[0], owned=False, _users=joined[1])
         patience = SERVE_WAITS_SECONDS_MAX[role] if serving else JOIN_SECONDS_MAX
         if time.monotonic() - began > patience:
             raise _held(folder, serving, pid, role)
@@ -194,7 +193,7 @@ def _start_or_join(folder: _Folder, serving: bool) -> Embedded:
 def _join(folder: _Folder, sockets: Path) -> tuple[int, IO[str]] | None:
     """The PostgreSQL that runs and a hold on it; none when it is not up, or about to end."""
     with ExitStack() as undo:
-        users: IO[str] = undo.enter_context(folder.users_lock.open("a"))
+        users = undo.enter_context(folder.users_lock.open("a"))
         # First the hold, then the look: what runs while we hold it is not ended by its command.
         if _locked(users, fcntl.LOCK_SH) and (pid := _ready_pid(folder)) and _answers(sockets):
             undo.pop_all()
