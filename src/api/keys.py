@@ -11,9 +11,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from casecore.database import Pool
 
 from casecore.actors import Actor, Role
+from casecore.database import Pool
 from casecore.errors import NotFound, Rejected, Unauthenticated
 
 PREFIX = "cck_"
@@ -77,6 +77,7 @@ class Keys:
 
 async def create(pool: Pool, ledger: str, actor: str, role: Role, name: str) -> tuple[UUID, str]:
     """A new key, which is told here and never again."""
+    await _refuse_alike(pool, ledger, actor)
     key = PREFIX + token_urlsafe(KEY_BYTES)
     return await _keep(pool, key, ledger, actor, role, name), key
 
@@ -116,6 +117,20 @@ async def ensure_admin(pool: Pool, path: Path) -> str:
     _write(path, key)
     await _keep(pool, key, ADMIN_LEDGER, "admin", Role.ADMIN, ADMIN_NAME)
     return f"a new admin key is in {path}"
+
+
+async def _refuse_alike(pool: Pool, ledger: str, actor: str) -> None:
+    """Agent-1 and agent-1 would count as two people: for a second approval, say."""
+    other = await pool.fetchval(
+        "SELECT actor FROM sys.api_key"
+        " WHERE ledger = $1 AND lower(actor) = lower($2) AND actor <> $2 LIMIT 1",
+        ledger,
+        actor,
+    )
+    if other is not None:
+        raise Rejected(
+            "actor-alike", f"there is a key for {other} already: write it the same", actor=other
+        )
 
 
 def _read(path: Path) -> bytes | None:

@@ -60,6 +60,14 @@ async def test_no_key_acts_as_casecore_itself(pool: Pool) -> None:
         await keys.create(pool, "main", "casecore", Role.SYSTEM, "")
 
 
+async def test_one_person_is_not_made_two_by_large_letters(pool: Pool) -> None:
+    await keys.create(pool, "main", "agent-1", Role.AGENT, "")
+    with pytest.raises(Rejected, match="there is a key for agent-1 already: write it the same"):
+        await keys.create(pool, "main", "Agent-1", Role.SUPERVISOR, "")
+    await keys.create(pool, "main", "agent-1", Role.SUPERVISOR, "")
+    await keys.create(pool, "other", "Agent-1", Role.AGENT, "")
+
+
 async def test_a_key_that_is_not_there_cannot_be_revoked(pool: Pool) -> None:
     id, _ = await keys.create(pool, "main", "ada", Role.AGENT, "")
     await pool.execute("DELETE FROM sys.api_key")

@@ -27,7 +27,7 @@ ELSEWHERE = {
     (415, "unsupported-media-type"),
     *FOUND_BY_THE_FRAMEWORK.items(),
 }
-AT_THE_COMMAND_LINE = {"setting-invalid", "policy-unreadable", "address-unavailable"}
+AT_THE_COMMAND_LINE = {"actor-alike", "setting-invalid", "policy-unreadable", "address-unavailable"}
 
 
 def test_every_code_that_is_raised_is_listed_under_its_status() -> None:
