@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from casecore.asking import END
 from casecore.errors import Malformed
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-LedgerName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+LedgerName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,62}}{END}")]
 DatabaseUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://")]
 
 

@@ -62,6 +62,11 @@ async def ledger_id(pool: Pool, name: str) -> int:
     return opened
 
 
+async def has_ledger(pool: Pool, name: str) -> bool:
+    found: bool = await pool.fetchval("SELECT EXISTS (SELECT FROM es.ledger WHERE name = $1)", name)
+    return found
+
+
 async def migrate(url: str) -> None:
     """Bring the database to the shape this casecore needs; whoever comes second waits."""
     with _told():

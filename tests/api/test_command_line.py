@@ -233,6 +233,22 @@ def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:
     assert "system" in shell.run("keys", "create", "--actor", "x", "--role", "system", exits=2)[1]
 
 
+def test_a_key_is_for_an_actor_and_a_ledger_that_could_be(shell: Shell) -> None:
+    words = ("keys", "create", "--role", "agent", "--actor")
+    for actor in ("", "ada byron", "a" * 101, "ada\n"):
+        assert "an actor is letters" in shell.run(*words, actor, exits=2)[1]
+    for ledger in ("", "Big Ledger", "main\n"):
+        assert "small letters" in shell.run(*words, "ada", "--ledger", ledger, exits=2)[1]
+
+
+def test_a_ledger_that_a_key_makes_is_said_to_be_new(shell: Shell) -> None:
+    words = ("keys", "create", "--role", "agent", "--actor", "ada", "--ledger", "brand-new")
+    told, said = shell.run(*words)
+    assert told.startswith("cck_")
+    assert said == "ledger brand-new is new\n"
+    assert shell.run(*words)[1] == ""
+
+
 def test_a_policy_is_published_once_and_shown(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text("[limits.agent]\npercent_bp = 500\n")

@@ -27,8 +27,23 @@ def keys() -> None:
     """API keys. Each stands for an actor, in a role, in a ledger; only hashes are kept."""
 
 
+def actor_id(_: click.Context, __: click.Parameter, actor: str) -> str:
+    import msgspec
+
+    from casecore.asking import Code
+
+    try:
+        return msgspec.convert(actor, Code)
+    except msgspec.ValidationError:
+        raise click.BadParameter(
+            "an actor is letters, digits and any of _ . : / @ + -, at most 100 of them"
+        ) from None
+
+
 @keys.command()
-@click.option("--actor", required=True, help="Whom it stands for: agent-7, mailbox.")
+@click.option(
+    "--actor", required=True, callback=actor_id, help="Whom it stands for: agent-7, mailbox."
+)
 @click.option("--role", required=True, type=click.Choice(ROLES), help="What they may do.")
 @click.option("--name", default="", help="What it is for, to know it again by in the list.")
 @ledger_option
@@ -41,8 +56,16 @@ def create(actor: str, role: str, name: str, ledger: str | None, as_json: bool) 
 
     async def work(desks: "Desks") -> tuple[UUID, str]:
         from api.keys import create
+        from casecore.database import has_ledger
 
-        return await create(desks.pool, ledger or settings().ledger, actor, Role(role), name)
+        where = ledger or settings().ledger
+        there = await has_ledger(desks.pool, where)
+        made = await create(desks.pool, where, actor, Role(role), name)
+        if not there:
+            await desks.desk(where)
+            # Apart from the key, which scripts read.
+            click.echo(f"ledger {where} is new", err=True)
+        return made
 
     id, key = at_desks(work)
     echo_json({"id": id, "key": key}) if as_json else click.echo(key)

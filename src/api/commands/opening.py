@@ -15,8 +15,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def ledger_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    if name is None:
+        return None
+    import msgspec
+
+    from api.settings import EXPECTED, LedgerName
+
+    try:
+        return msgspec.convert(name, LedgerName)
+    except msgspec.ValidationError:
+        raise click.BadParameter(f"the name of a ledger is {EXPECTED['ledger']}") from None
+
+
 ledger_option = click.option(
-    "--ledger", metavar="NAME", help="Which ledger; the default is CASECORE_LEDGER, or main."
+    "--ledger",
+    metavar="NAME",
+    callback=ledger_name,
+    help="Which ledger; the default is CASECORE_LEDGER, or main.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")
 
