@@ -14,8 +14,8 @@ LISTED = """
 412 precondition-failed
 413 body-too-large
 415 unsupported-media-type
-422 actions-required already-in-library already-waiting alternatives-required
-    apology-required attempts-required authority-not-needed authority-required backdating-limit
+422 actions-required already-in-library already-waiting alternatives-required apology-required
+    attempts-required authority-not-needed authority-required backdating-limit before-receipt
     callback-ambiguous callback-over callback-required can-do-required corrections-required
     day-not-over due-required effective-from-invalid escalation-not-accepted
     goodwill-awaiting-approval goodwill-gone goodwill-limit-exceeded goodwill-not-accepted

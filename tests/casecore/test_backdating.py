@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from casecore.actors import Role
+from casecore.actors import Actor, Role
 from casecore.asking import Ask
 from casecore.case.decisions.goodwill import (
     AcceptGoodwill,
@@ -14,12 +14,16 @@ from casecore.case.decisions.goodwill import (
     OfferDiscount,
     OfferGoodwill,
 )
+from casecore.case.decisions.intake import AddNote
+from casecore.case.decisions.promises import MakePromise
 from casecore.case.events.goodwill import DiscountOffered
+from casecore.case.events.intake import NoteAdded
 from casecore.case.events.ownership import CaseAssigned
+from casecore.case.events.promises import PromiseMade
 from casecore.goodwill.events import GoodwillPolicyPublished, GoodwillTerms, Limit
 from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 from casecore.money import Money
-from tests.spec import ADA, ADMIN, NOON, SAM, SYSTEM, given, registered
+from tests.spec import ADA, ADMIN, NOON, SAM, SERVICE, SYSTEM, given, registered
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -52,3 +56,24 @@ def test_an_import_brings_goodwill_in_as_of_then() -> None:
         purpose="thank_you", percent_bp=1000, expires_at=NOON + HOUR, occurred_at=NOON
     )
     given(registered).when(offer, SYSTEM, at=NOON + 9 * HOUR, beside=policy).then(discount)
+
+
+@pytest.mark.parametrize("by", [ADA, SAM, ADMIN, SERVICE, SYSTEM])
+def test_nothing_happens_to_a_complaint_before_it_is_received(by: Actor) -> None:
+    early = AddNote(text="Late", occurred_at=NOON - MINUTE)
+    refusal = given(registered).when(early, by, at=NOON + HOUR).then_refused("before-receipt")
+    assert refusal.field == "occurred_at"
+    made = MakePromise(kind="update", text="News", within_seconds=60, occurred_at=NOON - MINUTE)
+    given(registered).when(made, SAM, at=NOON + HOUR).then_refused("before-receipt")
+
+
+def test_what_happened_since_the_complaint_was_received_can_be_recorded_late() -> None:
+    promise = MakePromise(kind="update", text="News", within_seconds=60, occurred_at=NOON)
+    given(registered).when(promise, at=NOON + HOUR).then(
+        PromiseMade("p1", "update", "News", NOON + MINUTE, "ada")
+    )
+
+
+def test_a_complaint_received_by_a_clock_ahead_of_ours_can_be_worked_on_at_once() -> None:
+    note = AddNote(text="Late")
+    given(registered).when(note, at=NOON - MINUTE).then(NoteAdded("n1", "Late"))

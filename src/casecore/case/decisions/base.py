@@ -41,6 +41,7 @@ class CaseAsk(Ask, frozen=True, kw_only=True):
             )
         if by.role is Role.AGENT:
             self.permit_agent(state, by)
+        self.refuse_before_receipt(state)
 
     def permit_agent(self, state: Case, by: Actor) -> None:
         owner = state.ownership.owner
@@ -52,6 +53,16 @@ class CaseAsk(Ask, frozen=True, kw_only=True):
             )
         if owner is None and self.OWN:
             raise Forbidden("not-owner", "nobody owns the case yet: claim it first")
+
+    def refuse_before_receipt(self, state: Case) -> None:
+        received_at = state.intake.received_at
+        if self.occurred_at and received_at and self.occurred_at < received_at:
+            raise Rejected(
+                "before-receipt",
+                f"the complaint was received on {minute(received_at)}, and nothing happened to it"
+                " before: check occurred_at, or leave it out",
+                field="occurred_at",
+            )
 
 
 def refuse_unless(state: Case, stages: frozenset[Stage], command: Ask) -> None:
