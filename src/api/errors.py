@@ -35,6 +35,8 @@ STATUS: dict[type[CaseError], int] = {
 }
 
 UNSUPPORTED = "unsupported-media-type"
+STATUS_OF_CODE = {UNSUPPORTED: 415, "request-timeout": 408}
+"""What is malformed has 400, but for these."""
 
 CODES = {
     400: "malformed-request",
@@ -61,7 +63,9 @@ def problem(_: Request[Any, Any, Any], error: CaseError) -> Response[bytes]:
         headers["WWW-Authenticate"] = 'Bearer realm="casecore"'
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    status = 415 if error.code == UNSUPPORTED else STATUS[type(error)]
+    status = STATUS_OF_CODE.get(error.code, STATUS[type(error)])
+    if status == 408:
+        headers["Connection"] = "close"
     more = {"field": error.field} if error.field else {}
     return document(status, error.code, str(error), headers, **more, **error.context)
 

@@ -1,5 +1,6 @@
 """What a request brings beside its body: who asks, under which key, at which version."""
 
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
 from api.bodies import converted
 from api.desk import Desk, Desks
@@ -16,10 +18,11 @@ from api.keys import Keys
 from casecore.actors import Actor
 from casecore.asking import Ask
 from casecore.core import Key
-from casecore.errors import Conflict, Malformed, Unauthenticated
+from casecore.errors import Conflict, Malformed, Unauthenticated, Unavailable
 
 IDEMPOTENCY_KEY_MAX = 255
 QUERY_FIELDS_MAX = 20
+BODY_SECONDS_MAX = 20
 
 JSON = re.compile(rb"^application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
 TAG = re.compile(rb'^(?:W/)?"([0-9]{1,18})"$')
@@ -72,7 +75,19 @@ class Door:
 
 async def body(request: AnyRequest) -> bytes:
     media_type = header(request, b"content-type")
-    raw = await request.body()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            raw = await request.body()
+    except TimeoutError:
+        raise Malformed(
+            "request-timeout", f"the body must be here within {BODY_SECONDS_MAX} seconds"
+        ) from None
+    except InternalServerException:
+        # The framework's word for a client that hung up: nobody is left to read this.
+        raise Malformed("malformed-request", "the connection ended before the body") from None
+    except asyncio.CancelledError:
+        # Only the server does this, when it has waited long enough to stop.
+        raise Unavailable("not-ready", "casecore is stopping: send it again shortly") from None
     if media_type is not None and raw and not JSON.match(media_type):
         raise Malformed("unsupported-media-type", "send the body as application/json")
     return raw

@@ -53,6 +53,7 @@ TITLES = {
     401: "No valid API key",
     403: "Not for this key",
     404: "No such thing",
+    408: "The body did not arrive in time",
     409: "Someone else came first",
     412: "The case has moved on",
     413: "The body is too large",
@@ -377,7 +378,7 @@ def refused(*statuses: int) -> Json:
     return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
 
 
-REFUSED = refused(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
+REFUSED = refused(400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 500, 503)
 READ_REFUSED = refused(400, 401, 403, 404, 422, 500, 503)
 
 

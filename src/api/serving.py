@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from api.app import create_app
+from api.connections import Connection
 from api.desk import Desks
 from casecore.errors import Unavailable
 
@@ -53,7 +54,7 @@ async def serve(desks: Desks, host: str, port: int, say: Callable[[str], None] =
     config = uvicorn.Config(
         create_app(desks),
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -4,11 +4,13 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
-from api import keys
+from api import connections, given, keys, serving
 from api.desk import Desks
 from api.serving import listen, serve
 from casecore.actors import Role
@@ -68,6 +70,102 @@ async def test_a_command_under_way_when_it_is_told_to_stop_is_answered(desks: De
         told_to_stop.set()
         assert (await asked).status_code == 201
     await asyncio.wait_for(task, STARTING_SECONDS_MAX)
+
+
+async def test_whoever_does_not_finish_a_request_is_cut_off(
+    desks: Desks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS_MAX", 0.3)
+    unkeyed = b"POST /v1/cases HTTP/1.1\r\nHost: desk\r\nContent-Length: 9\r\n\r\n{"
+    async with raw(desks) as connect:
+        for begun, answered in (
+            (b"", b""),
+            (b"GET /v1/health/live HTTP/1.1\r\nHo", b""),
+            (unkeyed, b"HTTP/1.1 401"),
+        ):
+            reader, writer = await connect()
+            writer.write(begun)
+            dripping = asyncio.create_task(drip(writer))
+            assert (await asyncio.wait_for(reader.read(), 5)).startswith(answered)
+            await dripping
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(b"GET /v1/health/live HTTP/1.1\r\nHost: desk\r\n\r\n")
+            assert b'"live"' in await reader.readuntil(b"}")
+            await asyncio.sleep(0.4)
+        writer.close()
+
+
+async def test_a_body_that_does_not_come_is_answered_and_one_cut_short_is_not_logged(
+    desks: Desks,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(given, "BODY_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(serving, "DRAIN_SECONDS_MAX", 0.1)
+    _, key = await keys.create(desks.pool, "main", "root", Role.ADMIN, "")
+    half = (
+        b"POST /v1/cases HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer %s\r\n"
+        b"Content-Length: 9\r\n\r\n{" % key.encode()
+    )
+    async with raw(desks) as connect:
+        reader, writer = await connect()
+        writer.write(half)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"connection: close" in answer.lower()
+        _, writer = await connect()
+        writer.write(half)
+        await asyncio.sleep(0.1)
+        writer.close()
+        await asyncio.sleep(0.1)
+        monkeypatch.setattr(given, "BODY_SECONDS_MAX", 20)
+        reader, writer = await connect()
+        writer.write(half)
+        last = asyncio.create_task(reader.read())
+        await asyncio.sleep(0.1)
+    assert (await last).startswith(b"HTTP/1.1 503")
+    assert "Traceback" not in capsys.readouterr().err
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_headers_without_end_are_refused(desks: Desks) -> None:
+    async with raw(desks) as connect:
+        reader, writer = await connect()
+        writer.write(b"GET / HTTP/1.1\r\nX: " + b"a" * (connections.HEAD_MAX + 1))
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 400")
+
+
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+@asynccontextmanager
+async def raw(desks: Desks) -> AsyncIterator[Connect]:
+    """Connections to a running server, to send half a request on."""
+    url, task = await started(desks)
+    address = httpx.URL(url)
+    writers = []
+
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writers.append(writer)
+        return reader, writer
+
+    yield connect
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, STARTING_SECONDS_MAX)
+    await asyncio.sleep(0.1)
+    for writer in writers:
+        writer.close()
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """Something now and then, never the end."""
+    for _ in range(6):
+        await asyncio.sleep(0.1)
+        writer.write(b" ")
+    writer.close()
 
 
 def test_a_port_that_is_taken_is_told_so() -> None:

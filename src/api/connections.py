@@ -1,0 +1,54 @@
+"""A connection, waited on for a while and not for ever: uvicorn itself has no such limit."""
+
+import asyncio
+from asyncio.events import TimerHandle
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+REQUEST_SECONDS_MAX = 30
+"""From its first byte, or from connecting, until the last of its body is here."""
+HEAD_MAX = 1 << 16
+"""How many bytes of a request to take before its headers must be over."""
+
+
+class Connection(HttpToolsProtocol):
+    """Closes when a request does not get finished, whoever sends it."""
+
+    deadline: TimerHandle | None = None
+    in_head = True
+    head_size = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.await_request()
+
+    def data_received(self, data: bytes) -> None:
+        if self.deadline is None:
+            self.await_request()
+        super().data_received(data)
+        if self.in_head:
+            self.head_size += len(data)
+            if self.head_size > HEAD_MAX and not self.transport.is_closing():
+                self.send_400_response(f"The headers are larger than {HEAD_MAX} bytes.")
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.in_head = True
+        self.head_size = 0
+        self.stop_waiting()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def await_request(self) -> None:
+        self.deadline = self.loop.call_later(REQUEST_SECONDS_MAX, self.transport.close)
+
+    def stop_waiting(self) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
