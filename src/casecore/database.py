@@ -95,7 +95,7 @@ def _told() -> Iterator[None]:
     """What hinders connecting, as a sentence."""
     try:
         yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseError(
             "database-unreachable",
             f"cannot connect to the database: {error}; check CASECORE_DATABASE_URL",

@@ -113,15 +113,40 @@ class Embedded:
 
 def start(data_dir: Path, *, serving: bool = False) -> Embedded:
     """Start the PostgreSQL of this folder, or join the one that a running casecore started."""
-    try:
+    with _told(data_dir):
         data_dir.mkdir(parents=True, exist_ok=True)
         return _start_or_join(_Folder.of(data_dir.resolve()), serving)
+
+
+def has_database(data_dir: Path) -> bool:
+    with _told(data_dir):
+        return (data_dir / "pg").exists()
+
+
+@contextmanager
+def _told(data_dir: Path) -> Iterator[None]:
+    """What is wrong with the folder, as a sentence."""
+    try:
+        os.fspath(data_dir).encode()  # the URL and the messages hold it
+        yield
+    except UnicodeEncodeError:
+        raise EmbeddedError(
+            "data-folder-unusable",
+            f"the name of the data folder {os.fsencode(data_dir)!r} is not UTF-8: choose another"
+            " with CASECORE_DATA_DIR",
+        ) from None
     except PermissionError as denied:
         raise EmbeddedError(
             "data-folder-denied",
             f"{denied.filename} belongs to another user: run casecore as the user (or root) who"
             " made it, or choose another folder with CASECORE_DATA_DIR",
         ) from denied
+    except OSError as error:
+        raise EmbeddedError(
+            "data-folder-unusable",
+            f"the data folder {data_dir} cannot be used ({error.strerror}): choose another with"
+            " CASECORE_DATA_DIR",
+        ) from error
 
 
 @dataclass(frozen=True)

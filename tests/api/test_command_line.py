@@ -115,6 +115,33 @@ def test_a_database_that_is_not_there_is_a_sentence(shell: Shell) -> None:
     assert len(complaint.splitlines()) == 1
 
 
+@pytest.mark.parametrize("url", ["postgresql://h:port/d", "postgresql://[::1", "postgres://%zz@/"])
+def test_a_database_url_that_cannot_be_read_is_a_sentence(shell: Shell, url: str) -> None:
+    _, complaint = shell.run("migrate", exits=1, CASECORE_DATABASE_URL=url)
+    assert complaint.startswith("casecore: ")
+    assert "CASECORE_DATABASE_URL" in complaint
+
+
+def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("file", "long" * 70, "latin-\udce9"):
+        for command in (("migrate",), ("keys", "list")):
+            _, complaint = Shell(tmp_path / name).run(*command, exits=1)
+            assert complaint.startswith("casecore: ")
+            assert "CASECORE_DATA_DIR" in complaint
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_comes_in(
+    shell: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "complaints.csv"
+    file.write_text(HEADER + ROW.replace("7523056", "99"))
+    words = ("import", "--format", "cfpb", str(file))
+    report = str(tmp_path / "nowhere" / "report.json")
+    assert "--report" in shell.run(*words, "--report", report, exits=2)[1]
+    assert shell.json(*words)["new"] == 1
+
+
 def test_complaints_come_in_and_can_be_read(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "complaints.csv"
     file.write_text(HEADER + ROW)

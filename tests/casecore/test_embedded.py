@@ -407,6 +407,18 @@ def test_a_folder_that_holds_something_else_is_refused(
     assert holiday.read_text() == "sea"
 
 
+@pytest.mark.parametrize("name", ["a-file", "a-file/below", "long" * 70, "latin-\udce9"])
+def test_a_folder_that_cannot_be_is_a_sentence_that_names_it(
+    tmp_path: Path, start: Callable[..., Embedded], name: str
+) -> None:
+    (tmp_path / "a-file").touch()
+    told = os.fsencode(name).decode("ascii", "backslashreplace")
+    with pytest.raises(EmbeddedError, match="data folder") as refused:
+        start(tmp_path / name)
+    assert told in str(refused.value)
+    assert refused.value.code == "data-folder-unusable"
+
+
 @pytest.mark.parametrize("name", ["long" * 40, "a, b", "per cent %20 & ü?"])
 def test_any_path_can_be_connected_to(
     tmp_path: Path, start: Callable[..., Embedded], name: str

@@ -1,5 +1,6 @@
 """casecore import: bring in complaints and case logs from files."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,8 @@ def import_file(
     else:
         mine = Share(0, 1 if dry_run else jobs)
     helpers = 0 if share else mine.of - 1
+    if report and not os.access(report.parent, os.W_OK | os.X_OK):
+        raise click.UsageError(f"--report: {report.parent} is no folder that can be written to")
     words = ("import", str(file), "--format", format, "--on-error", on_error)
 
     with file.open("rb") as opened, progress(opened, found):
