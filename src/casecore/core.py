@@ -283,11 +283,16 @@ def happened_at(command: Ask, by: Actor, now: datetime) -> datetime:
         )
     reach = BACKDATING.get(by.role, BACKDATING_MAX)
     if command.occurred_at < now - reach:
-        hours = int(reach.total_seconds() // 3600)
-        raise Rejected(
-            "backdating-limit",
-            f"a key of role {by.role} may record what happened up to {hours:,} hours ago:"
-            " ask a supervisor, or leave occurred_at out and say in the text when it was",
-            field="occurred_at",
-        )
+        raise Rejected("backdating-limit", out_of_reach(by.role, reach), field="occurred_at")
     return command.occurred_at.astimezone(UTC)
+
+
+def out_of_reach(role: Role, reach: timedelta) -> str:
+    """What to do about something that happened too long ago for the role."""
+    if role not in BACKDATING:
+        return f"occurred_at is more than {reach.days // 365} years ago: check the year"
+    further = Role.ADMIN if role is Role.SUPERVISOR else Role.SUPERVISOR
+    return (
+        f"{role.one} may record what happened up to {reach // timedelta(hours=1)} hours ago: ask"
+        f" {further.one}, or leave occurred_at out and say in the text when it was"
+    )

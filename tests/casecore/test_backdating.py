@@ -77,3 +77,19 @@ def test_what_happened_since_the_complaint_was_received_can_be_recorded_late() -
 def test_a_complaint_received_by_a_clock_ahead_of_ours_can_be_worked_on_at_once() -> None:
     note = AddNote(text="Late")
     given(registered).when(note, at=NOON - MINUTE).then(NoteAdded("n1", "Late"))
+
+
+@pytest.mark.parametrize(
+    ("by", "hours", "words"),
+    [
+        (ADA, 5, "an agent may record what happened up to 4 hours ago: ask a supervisor, or"),
+        (SERVICE, 5, "a service may record what happened up to 4 hours ago: ask a supervisor, or"),
+        (SAM, 73, "a supervisor may record what happened up to 72 hours ago: ask an admin, or"),
+        (ADMIN, 101 * 365 * 24, "occurred_at is more than 100 years ago: check the year"),
+        (SYSTEM, 101 * 365 * 24, "occurred_at is more than 100 years ago: check the year"),
+    ],
+)
+def test_who_reaches_back_too_far_is_told_who_may(by: Actor, hours: int, words: str) -> None:
+    note = AddNote(text="Late", occurred_at=NOON - hours * HOUR)
+    refusal = given(registered).when(note, by).then_refused("backdating-limit")
+    assert words in str(refusal)
