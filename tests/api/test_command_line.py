@@ -125,10 +125,20 @@ def test_a_database_url_that_cannot_be_read_is_a_sentence(shell: Shell, url: str
 def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name in ("file", "long" * 70, "latin-\udce9"):
-        for command in (("migrate",), ("keys", "list")):
-            _, complaint = Shell(tmp_path / name).run(*command, exits=1)
-            assert complaint.startswith("casecore: ")
-            assert "CASECORE_DATA_DIR" in complaint
+        _, complaint = Shell(tmp_path / name).run("migrate", exits=1)
+        assert complaint.startswith("casecore: ")
+        assert "CASECORE_DATA_DIR" in complaint
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("history", "C-0"), ("keys", "list"), ("policy", "show"), ("projections", "status")],
+)
+def test_who_only_reads_makes_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
+    var = tmp_path / "var"
+    _, complaint = Shell(var).run(*command, exits=1)
+    assert complaint.startswith(f"casecore: there is no casecore in {var}: ")
+    assert not var.exists()
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_comes_in(
@@ -286,6 +296,9 @@ def test_a_policy_is_published_once_and_shown(shell: Shell, tmp_path: Path) -> N
     assert "5 %" in shell.run("policy", "show", *ledger)[0]
     file.write_text("[limits.agent]\npercent_bp = 'much'\n")
     assert "percent_bp" in shell.run("policy", "publish", str(file), *ledger, exits=1)[1]
+    assert "no ordinary file" in shell.run("policy", "publish", "/dev/zero", exits=2)[1]
+    file.write_bytes(b"#" * ((1 << 20) + 1))
+    assert "is over 1 MiB" in shell.run("policy", "publish", str(file), exits=1)[1]
 
 
 def test_read_models_tell_where_they_stand_and_are_made_anew(shell: Shell) -> None:

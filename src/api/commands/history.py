@@ -33,7 +33,7 @@ def history(case: str, ledger: str | None, as_json: bool) -> None:
         rows = [from_row(desk.ledger, row) for row in await desk.recorder.history(case_id)]
         return [timeline.fold((case_id, row.version), None, row) for row in rows]
 
-    moments = at_desk(ledger, work)
+    moments = at_desk(ledger, work, reading=True)
     if not moments:
         raise nothing(case)
     if as_json:

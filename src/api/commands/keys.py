@@ -81,7 +81,7 @@ def list_keys(as_json: bool) -> None:
 
         return await all(desks.pool)
 
-    found = at_desks(work)
+    found = at_desks(work, reading=True)
     if as_json:
         echo_json([key._asdict() for key in found])
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import rich_click as click
 
-from casecore.errors import Malformed
+from casecore.errors import Malformed, NotFound
 
 if TYPE_CHECKING:
     from api.desk import Desk, Desks
@@ -48,19 +48,30 @@ def settings() -> "Settings":
 
 
 @contextmanager
-def database() -> Iterator[str]:
-    """Where PostgreSQL is: joins the one that runs in the data folder, or starts it meanwhile."""
+def database(*, reading: bool = False) -> Iterator[str]:
+    """Where PostgreSQL is: joins the one that runs in the data folder, or starts it meanwhile.
+
+    Who is only `reading` makes no new one.
+    """
     given = settings()
     if given.database_url:
         yield given.database_url
         return
     from casecore import embedded
 
+    if reading and not embedded.has_database(given.data_dir):
+        raise NotFound(
+            "no-database",
+            f"there is no casecore in {given.data_dir.resolve()}: `casecore serve` makes one;"
+            " CASECORE_DATA_DIR names another folder, CASECORE_DATABASE_URL another database",
+        )
     with embedded.start(given.data_dir) as postgres:
         yield postgres.url
 
 
-def at_desks(work: "Callable[[Desks], Awaitable[T]]", *, following: bool = False) -> T:
+def at_desks(
+    work: "Callable[[Desks], Awaitable[T]]", *, following: bool = False, reading: bool = False
+) -> T:
     import uvloop
 
     from api.desk import Desks
@@ -69,19 +80,23 @@ def at_desks(work: "Callable[[Desks], Awaitable[T]]", *, following: bool = False
         async with Desks.open(url, following=following) as desks:
             return await work(desks)
 
-    with database() as url:
+    with database(reading=reading) as url:
         return uvloop.run(working(url))
 
 
 def at_desk(
-    ledger: str | None, work: "Callable[[Desk], Awaitable[T]]", *, following: bool = False
+    ledger: str | None,
+    work: "Callable[[Desk], Awaitable[T]]",
+    *,
+    following: bool = False,
+    reading: bool = False,
 ) -> T:
     name = ledger or settings().ledger
 
     async def working(desks: "Desks") -> T:
         return await work(await desks.desk(name))
 
-    return at_desks(working, following=following)
+    return at_desks(working, following=following, reading=reading)
 
 
 def operator() -> str:

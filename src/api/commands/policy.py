@@ -35,7 +35,10 @@ def publish(file: Path, ledger: str | None) -> None:
     from casecore.goodwill.events import GoodwillPolicyPublished
     from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 
-    raw = file.read_bytes()
+    if not file.is_file():
+        raise click.UsageError(f"{file} is no ordinary file")
+    with file.open("rb") as opened:
+        raw = opened.read(POLICY_BYTES_MAX + 1)
     if len(raw) > POLICY_BYTES_MAX:
         raise Malformed("policy-unreadable", f"{file} is over {POLICY_BYTES_MAX >> 20} MiB")
     try:
@@ -72,7 +75,7 @@ def show(ledger: str | None, as_json: bool) -> None:
         state: GoodwillPolicy = seen.state
         return state.at(datetime.now(UTC))
 
-    version = at_desk(ledger, work)
+    version = at_desk(ledger, work, reading=True)
     if version is None:
         raise NotFound(
             "no-goodwill-policy", "no policy is in force: `casecore policy publish FILE` does that"

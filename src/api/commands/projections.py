@@ -25,7 +25,7 @@ def status(ledger: str | None, as_json: bool) -> None:
     async def work(desk: "Desk") -> "list[Progress]":
         return await desk.feed.status()
 
-    found = at_desk(ledger, work)
+    found = at_desk(ledger, work, reading=True)
     if as_json:
         echo_json(found)
     else:
