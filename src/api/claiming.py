@@ -9,7 +9,7 @@ from api import bodies
 from api.answers import Answer
 from api.asking import answer
 from api.given import AnyRequest, Caller, Door, body, idempotency_key
-from api.queries import QueueName
+from api.queries import QueueAt
 from casecore.asking import Ask
 from casecore.case.decisions.ownership import ClaimCase
 from casecore.case.state import Case
@@ -31,7 +31,7 @@ def claims_next(door: Door) -> HTTPRouteHandler:
     async def claim_next(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
         claim = bodies.command(bodies.parsed(await body(request)), ClaimCase, {})
-        queue = bodies.converted(request.path_params, QueueName).queue
+        queue = bodies.converted(request.path_params, QueueAt).queue
         Ask.permit(claim, None, caller.actor)
         key = idempotency_key(request, caller.actor, uuid5(QUEUES, queue), [claim])
         with door.carrying_out(caller.desk.ledger, key):

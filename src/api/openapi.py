@@ -17,7 +17,7 @@ from api.queries import QUERIES
 from api.reading import Query
 from api.routes import CASES, TABLES
 from casecore.actors import Role
-from casecore.asking import Ask, Code
+from casecore.asking import Ask, QueueName
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.decisions.ownership import ClaimCase
 
@@ -102,7 +102,7 @@ COMMAND_HEADERS: Sequence[Json] = (
 )
 POSITION: Json = {"type": "integer", "minimum": 0}
 UUID: Json = {"type": "string", "format": "uuid"}
-QUEUE: Json = msgspec.json.schema(Code)
+QUEUE: Json = msgspec.json.schema(QueueName)
 
 
 @cache

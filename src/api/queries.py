@@ -10,7 +10,7 @@ from api import bodies, scope
 from api.cases import CaseAt, Told, get_case, get_history
 from api.reading import PEOPLE, Asked, Page, Params, Query
 from casecore.actors import Role
-from casecore.asking import Code, Instant, Short
+from casecore.asking import Code, Instant, QueueName, Short
 from casecore.case.events.intake import Priority
 from casecore.errors import NotFound
 from casecore.following import Progress
@@ -26,8 +26,8 @@ COUNTED = PEOPLE | {Role.BI}
 T = TypeVar("T")
 
 
-class QueueName(msgspec.Struct, frozen=True):
-    queue: Code
+class QueueAt(msgspec.Struct, frozen=True):
+    queue: QueueName
 
 
 class GoodwillPolicyView(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class CaseList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     owner: Code | None = None
     customer: Short | None = None
     """The customer's ref."""
-    queue: Code | None = None
+    queue: QueueName | None = None
     priority: Priority | None = None
     ref: Short | None = None
     """The case_ref that people quote."""
@@ -90,7 +90,7 @@ async def list_queues(asked: Asked) -> paging.Page[agent_queues.Queue]:
 
 async def list_queue_items(asked: Asked) -> paging.Page[agent_queues.Waiting]:
     """What waits in a queue, in the order in which it is to be taken on."""
-    queue = bodies.converted(asked.ids, QueueName).queue
+    queue = bodies.converted(asked.ids, QueueAt).queue
     page: Page = asked.params
     return await agent_queues.items(
         asked.desk.pool, asked.desk.id, queue, after=page.after, limit=page.limit

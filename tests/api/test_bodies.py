@@ -7,6 +7,7 @@ import pytest
 
 from api import bodies
 from casecore.case.decisions.intake import HearComplaint, RegisterCase
+from casecore.case.decisions.ownership import QueueCase, ReleaseCase
 from casecore.case.decisions.promises import KeepPromise
 from casecore.errors import CaseError, Malformed
 from tests.api.vectors import json_texts, naughty_strings, needs_vectors
@@ -79,6 +80,21 @@ def test_the_field_with_a_nul_is_named() -> None:
 
 def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
     assert bodies.parsed(rb'{"text":"\\u0000"}') == {"text": r"\u0000"}
+
+
+@pytest.mark.parametrize("queue", ["a/b", ".", "..", "...", "a b", "", "a\n"])
+def test_a_queue_that_no_path_leads_to_is_refused(queue: str) -> None:
+    body = msgspec.json.encode({"queue": queue, "reason": "r"})
+    for command in (QueueCase, ReleaseCase):
+        assert refusal(body, command).field == "queue"
+    registering = {"channel": "phone", "customer": {"ref": "c"}, "reason": "r", "queue": queue}
+    assert refusal(msgspec.json.encode(registering)).field == "queue"
+
+
+@pytest.mark.parametrize("queue", ["complaints", "equifax-inc", "..a", "a.b", "eu:cards@2+"])
+def test_a_queue_that_a_path_leads_to_is_taken(queue: str) -> None:
+    asked = QueueCase(queue=queue, reason="r")
+    assert bodies.command({"queue": queue, "reason": "r"}, QueueCase, {}) == asked
 
 
 def test_a_time_beyond_any_calendar_is_refused() -> None:

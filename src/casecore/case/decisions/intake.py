@@ -20,6 +20,7 @@ from casecore.asking import (
     Instant,
     LocalId,
     LocalIds,
+    QueueName,
     Short,
     Text,
     Texts,
@@ -116,7 +117,7 @@ class RegisterCase(Ask, frozen=True, kw_only=True):
     product: Short | None = None
     category: Short | None = None
     heat: Heat | None = None
-    queue: Code = "complaints"
+    queue: QueueName = "complaints"
     priority: Priority = "normal"
     desired_outcome: DesiredOutcome | None = None
     remedy_sought: Text | None = None

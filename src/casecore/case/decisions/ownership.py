@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from casecore.actors import Actor, Role
-from casecore.asking import FRONT, LEADS, Code, Instant, LocalId, Text, Texts
+from casecore.asking import FRONT, LEADS, Code, Instant, LocalId, QueueName, Text, Texts
 from casecore.case.decisions.base import (
     LASTING,
     UNCLOSED,
@@ -41,7 +41,7 @@ class QueueCase(CaseAsk, frozen=True, kw_only=True):
     WHO = FRONT
     OWN = False
 
-    queue: Code
+    queue: QueueName
     reason: Text
 
     def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
@@ -81,7 +81,7 @@ class ReleaseCase(CaseAsk, frozen=True, kw_only=True):
     """Put an owned case back into a queue."""
 
     reason: Text
-    queue: Code | None = None
+    queue: QueueName | None = None
 
     def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
         refuse_unless(state, UNCLOSED, self)
