@@ -24,7 +24,7 @@ LISTED = """
     not-due not-heard not-reached nothing-answered nothing-offered nothing-to-pay
     nothing-to-reclassify nothing-to-reverse occurred-at-refused occurred-in-future offer-expired
     own-complaint owner-required paid-at-impossible payment-exceeds-offer percent-or-amount
-    policy-planned policy-unsound promise-final promise-running promise-unprotected
+    policy-planned policy-unsound promise-broken promise-final promise-running promise-unprotected
     proposer-mismatch protects-nothing reasons-too-short received-in-future received-too-early
     reopen-window-passed represented-required role-forbidden satisfaction-not-confirmed
     solution-not-accepted solution-not-offered solution-not-proven solution-withdrawn

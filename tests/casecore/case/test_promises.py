@@ -96,6 +96,19 @@ def test_a_promise_found_broken_can_still_be_fulfilled_and_stays_broken_since_th
     ).when(keep, at=LATE + DAY).then()
 
 
+def test_a_late_record_does_not_say_that_a_broken_promise_was_kept_in_time() -> None:
+    in_time = KeepPromise(promise_id="p1", occurred_at=DUE)
+    refusal = given(registered, made, broken).when(in_time, at=LATE).then_refused("promise-broken")
+    assert refusal.context["invariant"] == "I-11"
+    fulfilled = PromiseBroken("p1", DUE, detected_at=LATE, fulfilled_at=LATE)
+    given(registered, made, fulfilled).when(in_time, at=LATE).then()
+
+
+def test_a_promise_not_found_broken_yet_is_kept_by_a_late_record() -> None:
+    in_time = KeepPromise(promise_id="p1", occurred_at=DUE)
+    given(registered, made).when(in_time, at=LATE).then(PromiseKept("p1", DUE))
+
+
 def test_another_date_is_agreed_upon_while_the_promise_runs() -> None:
     given(registered, made).when(renegotiate()).then(
         PromiseRenegotiated("p1", DUE + DAY, customer_agreed=True, reason="Busy")

@@ -75,6 +75,15 @@ class KeepPromise(CaseAsk, frozen=True, kw_only=True):
         if promise.broken is not None:
             if promise.broken.fulfilled_at is not None:
                 return []
+            if at <= promise.due_at:
+                raise Rejected(
+                    "promise-broken",
+                    f"promise {self.promise_id} was found broken when it was due, on"
+                    f" {minute(promise.due_at)}, and stays so: say in a note what was done before,"
+                    " and give occurred_at only if it was later",
+                    field="occurred_at",
+                    invariant="I-11",
+                )
             return [replace(promise.broken, fulfilled_at=at)]
         if at > promise.due_at:
             return [PromiseBroken(self.promise_id, promise.due_at, at, fulfilled_at=at)]
