@@ -50,11 +50,13 @@ class Promise(msgspec.Struct, frozen=True):
     """When it was found broken, which is after it was due."""
     fulfilled_at: datetime | None = None
     """When what was promised happened after all, too late."""
+    settled_recorded_at: datetime | None = None
+    """When it was recorded that it was kept, broken or released, however long after that was."""
     updated_at: datetime | None = None
 
 
 NAME = "promises"
-VERSION = 1
+VERSION = 2
 ROW = Promise
 KEY: tuple[str, ...] = ("case_id", "promise_id")
 READS: frozenset[type] = frozenset({*get_args(PromiseEvent), FollowUpScheduled})
@@ -94,20 +96,27 @@ def fold(key: Key, row: Promise | None, recorded: Recorded) -> Promise:
     assert row is not None
     match event:
         case PromiseKept():
-            return replace(row, state="kept", kept_at=event.kept_at, updated_at=at)
+            return replace(
+                row,
+                state="kept",
+                kept_at=event.kept_at,
+                settled_recorded_at=at,
+                updated_at=at,
+            )
         case PromiseBroken():
             return replace(
                 row,
                 state="broken",
                 broken_at=row.broken_at or event.detected_at,
                 fulfilled_at=event.fulfilled_at,
+                settled_recorded_at=row.settled_recorded_at or at,
                 updated_at=at,
             )
         case PromiseRenegotiated():
             renegotiated = row.renegotiated + 1
             return replace(row, due_at=event.due_at, renegotiated=renegotiated, updated_at=at)
         case PromiseReleased():
-            return replace(row, state="released", updated_at=at)
+            return replace(row, state="released", settled_recorded_at=at, updated_at=at)
         case FollowUpScheduled():
             return replace(row, protected_by=event.followup_id, updated_at=at)
     return row
