@@ -189,6 +189,7 @@ def all_made(written: Written, table: Table) -> list[dict[str, Any]]:
 
 def answer(written: Written, here: dict[str, Any], new: dict[str, Any]) -> Answer:
     """201 when something came about that has an id of its own; Location says where to see it."""
+    changed = bool(written.events) or written.replayed
     created = bool(written.events and any(new.values()))
     headers = [
         (b"etag", b'"%d"' % written.version),
@@ -199,11 +200,8 @@ def answer(written: Written, here: dict[str, Any], new: dict[str, Any]) -> Answe
         headers.append((b"location", b"/v1/cases/%s" % str(here["case_id"]).encode()))
     if written.replayed:
         headers.append((b"idempotency-replayed", b"true"))
-    return answers.json(
-        {**here, **new, "version": written.version, "position": written.position},
-        headers,
-        201 if created else 200,
-    )
+    how_far = {"changed": changed, "version": written.version, "position": written.position}
+    return answers.json({**here, **new, **how_far}, headers, 201 if created else 200)
 
 
 def litestar_path(table: Table, row: Row) -> str:

@@ -101,6 +101,11 @@ COMMAND_HEADERS: Sequence[Json] = (
     },
 )
 POSITION: Json = {"type": "integer", "minimum": 0}
+CHANGED: Json = {
+    "type": "boolean",
+    "description": "false when it was so already, and nothing was written; then no new id is told",
+}
+HOW_FAR: Json = {"changed": CHANGED, "version": POSITION, "position": POSITION}
 UUID: Json = {"type": "string", "format": "uuid"}
 QUEUE: Json = msgspec.json.schema(QueueName)
 
@@ -172,7 +177,7 @@ def command(
         "required": required,
         "additionalProperties": False,
     }
-    fields = answers | {"version": POSITION, "position": POSITION}
+    fields = answers | HOW_FAR
     return {
         "operationId": operation_id(name, path),
         "summary": summary(asked),
@@ -195,7 +200,7 @@ def several(path: str, new: Json) -> Json:
         {"type": "MakePromise", **EXAMPLES["MakePromise"]},
     ]
     made = {"made": {"type": "array", "items": {"type": "object"}}}
-    fields = {"case_id": UUID, **new, **made, "version": POSITION, "position": POSITION}
+    fields = {"case_id": UUID, **new, **made, **HOW_FAR}
     return {
         "operationId": "BeginAndConverse" if begins else "Converse",
         "summary": "Carry out a whole conversation, all or nothing"
@@ -218,7 +223,7 @@ def several(path: str, new: Json) -> Json:
 
 
 def claim_next() -> Json:
-    fields = {"case_id": UUID, "version": POSITION, "position": POSITION}
+    fields = {"case_id": UUID, **HOW_FAR}
     return {
         "operationId": "ClaimNext",
         "summary": "Take on the case that is next in a queue",

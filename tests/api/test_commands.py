@@ -13,6 +13,18 @@ async def version(client: Client, case: str) -> int:
     return read
 
 
+async def test_an_answer_says_whether_anything_changed(admin: Client) -> None:
+    case = await registered(admin)
+    for path, body in ((f"{case}/promises", PROMISE), (f"{case}/claim", {})):
+        assert (await admin.post(path, json=body)).json()["changed"] is True
+    again = await admin.post(f"{case}/claim")
+    assert (again.status_code, again.json()["changed"]) == (200, False)
+    keyed = {"Idempotency-Key": "once"}
+    for _ in range(2):
+        note = await admin.post(f"{case}/notes", json={"text": "Hm"}, headers=keyed)
+        assert (note.status_code, note.json()["changed"]) == (201, True)
+
+
 async def test_a_command_answers_what_it_made_and_how_far_the_case_has_come(admin: Client) -> None:
     case = await registered(admin)
     made = await admin.post(f"{case}/promises", json=PROMISE)
@@ -48,7 +60,8 @@ async def test_an_intake_that_is_known_gets_its_case_again(admin: Client) -> Non
     first = await admin.post("/v1/cases", json=intake)
     again = await admin.post("/v1/cases", json=intake | {"reason": "Sent twice"})
     assert (first.status_code, again.status_code) == (201, 200)
-    assert again.json() == first.json() | {"position": again.json()["position"]}
+    position = again.json()["position"]
+    assert again.json() == first.json() | {"position": position, "changed": False}
 
 
 async def test_the_same_key_carries_out_once_and_answers_the_same(admin: Client) -> None:
