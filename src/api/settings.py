@@ -35,17 +35,18 @@ EXPECTED = {
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    given = {name: value for name in NAMES if (value := environ.get(variable(name)))}
-    if "port" not in given and environ.get("PORT"):
-        given["port"] = environ["PORT"]
+    variables = {name: variable(name) for name in NAMES}
+    if not environ.get(variables["port"]):
+        variables["port"] = "PORT"
+    given = {name: value for name in NAMES if (value := environ.get(variables[name]))}
     try:
         return msgspec.convert(given, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         name = str(error).rpartition("$.")[2].rstrip("`")
         raise Malformed(
             "setting-invalid",
-            f"{variable(name)} is {given[name]!r}, and should be {EXPECTED[name]}",
-            field=variable(name),
+            f"{variables[name]} is {given[name]!r}, and should be {EXPECTED[name]}",
+            field=variables[name],
         ) from None
 
 

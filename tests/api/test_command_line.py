@@ -1,6 +1,7 @@
 """The command line, as it is typed: what it does, says, and exits with."""
 
 import asyncio
+import gzip
 import json
 import os
 import pty
@@ -19,7 +20,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from api.serving import listen
 from casecore import embedded
+from casecore.errors import Unavailable
 from tests.api.imports.shared import ROOT, shared
 from tests.api.imports.test_cfpb import HEADER, ROW
 
@@ -96,7 +99,7 @@ def test_what_is_not_understood_exits_with_2(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("PORT", "http", "CASECORE_PORT is 'http', and should be a number"),
+        ("PORT", "http", "│ PORT is 'http', and should be a number"),
         ("CASECORE_PORT", "70000", "a number from 0 to 65535"),
         ("CASECORE_LEDGER", "Big Ledger", "small letters"),
         ("CASECORE_DATABASE_URL", "mysql://x", "postgresql://"),
@@ -212,6 +215,13 @@ def test_what_one_process_finds_stops_the_others_and_is_told_once(
     assert skipping["new"] + skipping["there"] == 2
 
 
+def test_a_packed_file_is_told_to_be_unpacked(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "complaints.csv.gz"
+    file.write_bytes(gzip.compress((HEADER + ROW).encode()))
+    words = ("import", "--format", "cfpb", str(file))
+    assert "cfpb takes plain CSV" in shell.run(*words, exits=1)[1]
+
+
 def test_a_rehearsal_writes_nothing(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "rehearsed.csv"
     file.write_text(HEADER + ROW.replace("7523056", "77"))
@@ -264,10 +274,18 @@ def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:
     made = shell.json("keys", "create", "--actor", "ada", "--role", "agent", "--name", "laptop")
     [listed] = [key for key in shell.json("keys", "list") if key["id"] == made["id"]]
     assert (listed["actor"], listed["role"], listed["name"]) == ("ada", "agent", "laptop")
-    assert made["key"] not in shell.run("keys", "list")[0]
+    told, _ = shell.run("keys", "list")
+    assert told.split()[:6] == ["id", "role", "actor", "ledger", "key", "name"]
+    assert made["key"] not in told
     shell.run("keys", "revoke", made["id"])
     assert "revoked" in shell.run("keys", "list")[0]
     assert "system" in shell.run("keys", "create", "--actor", "x", "--role", "system", exits=2)[1]
+
+
+def test_a_list_without_keys_says_so(tmp_path: Path) -> None:
+    empty = Shell(tmp_path / "var")
+    with embedded.start(empty.data_dir):
+        assert "there are no keys" in empty.run("keys", "list")[0]
 
 
 def test_a_key_is_for_an_actor_and_a_ledger_that_could_be(shell: Shell) -> None:
@@ -377,7 +395,16 @@ def test_an_address_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         _, complaint = Shell(tmp_path / "var").run("serve", "--port", port, exits=1)
-    assert f"cannot listen on 127.0.0.1 port {port}" in complaint
+    assert complaint.count("127.0.0.1") == 1
+    assert f"cannot listen on 127.0.0.1 port {port} (Address already in use): give" in complaint
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "203.0.113.7", "x" * 70])
+def test_a_host_that_is_not_here_is_blamed_on_the_host(host: str) -> None:
+    with pytest.raises(Unavailable, match="CASECORE_HOST") as refused:
+        listen(host, 8000)
+    assert "PORT=" not in str(refused.value)
+    assert str(refused.value).count(host) == 1
 
 
 def test_whoever_watches_sees_a_bar(shell: Shell, tmp_path: Path) -> None:

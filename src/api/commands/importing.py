@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import rich_click as click
 
 from api.commands.opening import at_desk, echo_json, json_of, json_option, ledger_option, printable
+from casecore.errors import Malformed
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -23,6 +24,8 @@ SHOWN_MAX = 10
 """How many reasons are printed; --report keeps more."""
 PROGRESS_SECONDS = 0.1
 JOBS_MAX = 16
+COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04")
+"""How gzip and zip files begin."""
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -157,6 +160,10 @@ def import_file(
 def plans_of(file: BufferedReader, format: str, log: LogOptions, share: "Share") -> "Plans":
     from api.imports import cfpb, csv_log, xes
 
+    if format != "xes" and file.peek(4).startswith(COMPRESSED):
+        raise Malformed(
+            "compressed", f"{file.name} is compressed, and {format} takes plain CSV: unpack it"
+        )
     if format == "cfpb":
         if given := [f"--{name}" for name in ("mapping", "case", "time") if getattr(log, name)]:
             raise click.UsageError(f"{given[0]} is for logs; the columns of cfpb are known")

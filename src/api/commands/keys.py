@@ -85,10 +85,18 @@ def list_keys(as_json: bool) -> None:
     if as_json:
         echo_json([key._asdict() for key in found])
         return
+    if not found:
+        click.echo("there are no keys; `casecore keys create` makes one")
+        return
+    echo_row("id", "role", "actor", "ledger", "key", "name")
     for key in found:
         state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else f"…{key.last4}"
-        who = f"{key.role:<10} {key.actor:<20} {key.ledger:<10}"
-        click.echo(printable(f"{key.id}  {who} {state:<24} {key.name}"))
+        echo_row(str(key.id), key.role, key.actor, key.ledger, state, key.name)
+
+
+def echo_row(id: str, role: str, actor: str, ledger: str, state: str, name: str) -> None:
+    row = f"{id:<36}  {role:<10} {actor:<20} {ledger:<10} {state:<24} {name}"
+    click.echo(printable(row).rstrip())
 
 
 @keys.command()
