@@ -1,6 +1,8 @@
 """Serving until told to stop: the door opens when it is ready, and work under way is finished."""
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -70,8 +72,11 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise Unavailable(
-            "address-unavailable",
-            f"cannot listen on {host} port {port} ({error.strerror}): give another with PORT=…",
-        ) from error
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "errno", None) or socket.EAI_NONAME
+        # What the look-up of a name says is a number below 0.
+        if why < 0 or why == errno.EADDRNOTAVAIL:
+            told = f"{host}: it is no address of this machine; give one with CASECORE_HOST"
+        else:
+            told = f"{host} port {port} ({os.strerror(why)}): give another with PORT=…"
+        raise Unavailable("address-unavailable", f"cannot listen on {told}") from error
