@@ -57,7 +57,7 @@ class Offer(msgspec.Struct, frozen=True):
     offered_at: datetime
     expires_at: datetime
     amount_minor: int | None = None
-    """In the currency's smallest unit; null for a percentage until it is paid."""
+    """In the currency's smallest unit; null for a percentage."""
     currency: str | None = None
     percent_bp: int | None = None
     """Hundredths of a percent."""
