@@ -3,8 +3,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,6 +29,7 @@ AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.DOTALL)
 FIELD = re.compile(
     r"^Object (?P<how>missing required|contains unknown) field `(?P<name>.*)`$", re.DOTALL
 )
+PATTERN = re.compile(r"^Expected `str` matching regex (?P<pattern>'.*')$", re.DOTALL)
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Ask)
@@ -38,8 +40,9 @@ def parsed(raw: bytes) -> dict[str, Any]:
     if not raw:
         return {}
     try:
+        text = raw.decode()
         value = msgspec.json.decode(raw)
-        refuse_repeated_names(raw.decode())
+        refuse_repeated_names(text)
         if raw.count(b"[") + raw.count(b"{") > DEPTH_MAX:
             refuse_depth(value, DEPTH_MAX)
     except RecursionError:
@@ -105,11 +108,32 @@ def violation(sentence: str, to: type[Any], at: str) -> Malformed:
         what = "this is required" if field["how"].startswith("missing") else "no such field"
         if what == "no such field" and where == field["name"]:
             what = f"no such field; there are {', '.join(to.__struct_fields__)}"
+    if not_matched := PATTERN.match(what):
+        what = f"expected {words(to).get(not_matched['pattern'], 'another form')}"
     detail = what[:1].lower() + what[1:SENTENCE_MAX]
     where = (at + where if where else at.rstrip("."))[:NAME_SHOWN_MAX]
     return Malformed(
         "schema-violation", f"{where}: {detail}" if where else detail, field=where or None
     )
+
+
+@cache
+def words(of: type[Any]) -> dict[str, str]:
+    """What the types of a struct say of themselves, by the pattern as msgspec quotes it."""
+    _, components = msgspec.json.schema_components([of])
+    return dict(described(components))
+
+
+def described(schema: Any) -> Iterator[tuple[str, str]]:
+    match schema:
+        case {"pattern": str(pattern), "description": str(description)}:
+            yield repr(pattern), description
+        case dict():
+            for inner in schema.values():
+                yield from described(inner)
+        case list():
+            for inner in schema:
+                yield from described(inner)
 
 
 def whole(value: Any) -> Any:

@@ -24,7 +24,15 @@ END = r"$(?!\n)"
 
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
-Code = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[A-Za-z0-9_.:/@+-]+{END}")]
+Code = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=rf"^[A-Za-z0-9_.:/@+-]+{END}",
+        description="letters, digits and _ . : / @ + - only",
+    ),
+]
 """A name from a list kept elsewhere: an agent, a cause, a message's id."""
 QueueName = Annotated[
     str,
@@ -36,7 +44,15 @@ QueueName = Annotated[
     ),
 ]
 """A queue's name is part of its path, so it has no slash, and is not `.` or `..`."""
-LocalId = Annotated[str, Meta(min_length=2, max_length=12, pattern=rf"^[a-z]{{1,2}}[0-9]+{END}")]
+LocalId = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=12,
+        pattern=rf"^[a-z]{{1,2}}[0-9]+{END}",
+        description="an id as it was answered, such as p1 or s2",
+    ),
+]
 """The id of something within its case, as it was answered: p1, s2, e1."""
 Instant = Annotated[datetime, Meta(tz=True)]
 Texts = Annotated[tuple[Text, ...], Meta(max_length=LIST_MAX)]

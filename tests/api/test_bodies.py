@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from api import bodies
+from api.routes import TABLES
 from casecore.case.decisions.intake import HearComplaint, RegisterCase
 from casecore.case.decisions.ownership import QueueCase, ReleaseCase
 from casecore.case.decisions.promises import KeepPromise
@@ -72,6 +73,42 @@ def test_what_the_path_says_is_not_asked_for_again() -> None:
 )
 def test_a_body_that_is_no_command_is_refused_in_words(raw: bytes, code: str) -> None:
     assert refusal(raw).code == code
+
+
+@pytest.mark.parametrize(
+    ("raw", "byte"), [(b'{"text":"\xff"}', 9), ('{"é":"'.encode() + b'\xa9"}', 7), (b"\xff", 0)]
+)
+def test_the_byte_that_is_not_utf_8_is_named(raw: bytes, byte: int) -> None:
+    assert str(refusal(raw)).endswith(f"at byte {byte}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "of", "words"),
+    [
+        (b'{"queue":"a b","reason":"r"}', QueueCase, "letters, digits and _ . : @ + - only"),
+        (b'{"promise_id":"P1"}', KeepPromise, "an id as it was answered"),
+        (b'{"language":"?","channel":"phone"}', RegisterCase, "a language tag"),
+    ],
+)
+def test_a_pattern_is_told_in_words(raw: bytes, of: Any, words: str) -> None:
+    assert f"expected {words}" in str(refusal(raw, of))
+
+
+def test_every_pattern_has_words() -> None:
+    for command in (row.command for table in TABLES for row in table.rows):
+        _, components = msgspec.json.schema_components([command])
+        assert set(patterns(components)) <= bodies.words(command).keys(), command
+
+
+def patterns(schema: Any) -> list[str]:
+    match schema:
+        case {"pattern": str(pattern)}:
+            return [repr(pattern)]
+        case dict():
+            return [found for inner in schema.values() for found in patterns(inner)]
+        case list():
+            return [found for inner in schema for found in patterns(inner)]
+    return []
 
 
 def test_the_field_with_a_nul_is_named() -> None:

@@ -120,7 +120,7 @@ def test_a_row_that_changed_is_asked_for_under_another_key() -> None:
         ("7523056", "7 5", "Complaint ID", "'7 5' is not a number"),
         ("Credit card", "x" * 201, "Product", "length <= 200"),
         ("They", "x" * 10_001, "Consumer complaint narrative", "length <= 10000"),
-        (",FL,", ",F L,", "State", "matching regex"),
+        (",FL,", ",F L,", "State", "expected letters, digits"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_line_column_and_why(old: str, new: str, column: str, why: str) -> None:

@@ -83,7 +83,12 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Seconds = Annotated[int, Meta(ge=0, le=DAY_SECONDS)]
 Language = Annotated[
-    str, Meta(max_length=35, pattern=rf"^[A-Za-z]{{2,3}}(-[A-Za-z0-9]{{2,8}})*{END}")
+    str,
+    Meta(
+        max_length=35,
+        pattern=rf"^[A-Za-z]{{2,3}}(-[A-Za-z0-9]{{2,8}})*{END}",
+        description="a language tag, such as en or de-CH",
+    ),
 ]
 SomeTexts = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=LIST_MAX)]
 

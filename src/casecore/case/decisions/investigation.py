@@ -25,7 +25,9 @@ from casecore.case.events.investigation import (
 from casecore.case.state import Case
 from casecore.errors import Rejected
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$", max_length=64)]
+Sha256 = Annotated[
+    str, Meta(pattern="^[0-9a-fA-F]{64}$", max_length=64, description="64 hexadecimal digits")
+]
 Uri = Annotated[str, Meta(min_length=1, max_length=2000)]
 Bytes = Annotated[int, Meta(ge=0, le=10**15)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
