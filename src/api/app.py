@@ -48,6 +48,10 @@ def create_app(desks: Desks) -> Litestar:
     async def openapi() -> Answer:
         return Answer(document(), [JSON_TYPE])
 
+    @route("/", http_method=READ)
+    async def root() -> Answer:
+        return Answer(b"", [(b"location", b"/docs")], 302)
+
     @route(ASKED_AND_COMMANDED, http_method=HttpMethod.OPTIONS)
     async def options() -> Answer:
         return Answer(b"", [(b"allow", b"GET, HEAD, OPTIONS, POST")], 204)
@@ -63,6 +67,7 @@ def create_app(desks: Desks) -> Litestar:
             live,
             ready,
             openapi,
+            root,
             create_static_files_router(
                 "/docs",
                 [STATIC],

@@ -182,7 +182,7 @@ def command(
         "operationId": operation_id(name, path),
         "summary": summary(asked),
         "description": f"For {roles(asked.WHO)}.",
-        "tags": [tag(path)],
+        "tags": [chapter(asked, path)],
         "parameters": [*path_parameters(path, components, asked), *COMMAND_HEADERS],
         "requestBody": {
             "required": bool(required),
@@ -397,6 +397,11 @@ def summary(asked: type[Ask]) -> str:
 
 def tag(path: str) -> str:
     return path.split("/")[2]
+
+
+def chapter(asked: type[Ask], path: str) -> str:
+    """What is asked of a case has a file for each chapter of its life."""
+    return asked.__module__.rpartition(".")[2] if tag(path) == "cases" else tag(path)
 
 
 def operation_id(name: str, path: str) -> str:

@@ -109,6 +109,20 @@ async def test_every_path_there_is_is_documented(app: Litestar) -> None:
     assert documented == served - {("/v1/openapi.json", "get")}
 
 
+def test_the_commands_to_a_case_are_in_chapters() -> None:
+    paths = json.loads(document())["paths"]
+    tags = {path: item["post"]["tags"] for path, item in paths.items() if "post" in item}
+    assert tags["/v1/cases"] == tags["/v1/cases/{case_id}/notes"] == ["intake"]
+    assert tags["/v1/cases/{case_id}/promises/{promise_id}/keep"] == ["promises"]
+    assert tags["/v1/policies/goodwill"] == ["policies"]
+    assert len({tag for [tag] in tags.values()}) > 12
+
+
+async def test_the_root_leads_to_the_page(stranger: Client) -> None:
+    answer = await stranger.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")
+
+
 async def test_the_document_and_its_page_need_no_key_and_no_internet(stranger: Client) -> None:
     openapi = await stranger.get("/v1/openapi.json")
     assert openapi.json()["openapi"] == "3.1.0"
