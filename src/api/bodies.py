@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -117,7 +116,6 @@ def violation(sentence: str, to: type[Any], at: str) -> Malformed:
     )
 
 
-@cache
 def words(of: type[Any]) -> dict[str, str]:
     """What the types of a struct say of themselves, by the pattern as msgspec quotes it."""
     _, components = msgspec.json.schema_components([of])
