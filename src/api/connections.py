@@ -25,11 +25,10 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.deadline is None:
             self.await_request()
+        self.head_size += len(data)  # Before it is read: the end of a body begins the count anew.
         super().data_received(data)
-        if self.in_head:
-            self.head_size += len(data)
-            if self.head_size > HEAD_MAX and not self.transport.is_closing():
-                self.send_400_response(f"The headers are larger than {HEAD_MAX} bytes.")
+        if self.in_head and self.head_size > HEAD_MAX and not self.transport.is_closing():
+            self.send_400_response(f"The headers are larger than {HEAD_MAX} bytes.")
 
     def on_headers_complete(self) -> None:
         self.in_head = False

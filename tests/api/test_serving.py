@@ -130,6 +130,17 @@ async def test_a_body_that_does_not_come_is_answered_and_one_cut_short_is_not_lo
     assert [record for record in caplog.records if record.exc_info] == []
 
 
+async def test_a_large_body_is_not_taken_for_headers(desks: Desks) -> None:
+    body = b'{"text": "' + b"a" * (2 * connections.HEAD_MAX) + b'"}'
+    async with raw(desks) as connect:
+        reader, writer = await connect()
+        head = f"POST /v1/cases HTTP/1.1\r\nHost: desk\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 401")
+
+
 async def test_headers_without_end_are_refused(desks: Desks) -> None:
     async with raw(desks) as connect:
         reader, writer = await connect()
