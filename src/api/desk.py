@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from casecore.appender import UNKNOWN, Appender
+from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
 from casecore.database import Pool, connect, ledger_id, migrate
 from casecore.following import Feed
@@ -26,6 +27,7 @@ class Desk:
         self.appender = Appender(pool, id)
         self.recorder = Recorder(pool, id, ledger)
         self.core = Core(self.recorder, self.appender)
+        self.books = Bookkeeper(self.recorder)
         self.feed = Feed(pool, self.recorder, PROJECTIONS)
         self.files = CaseFiles(self.feed)
         self.appender.on_appended.append(self.feed.wake)

@@ -214,11 +214,15 @@ def progress(file: BufferedReader, report: "Report") -> Iterator[None]:
         task = bar.add_task("", total=size)
         done = threading.Event()
 
+        def show() -> None:
+            cases = f"{report.new + report.there:,} cases, {report.events:,} events"
+            bar.update(task, completed=file.tell(), description=cases)
+
         def watch() -> None:
             while not done.wait(PROGRESS_SECONDS):
-                cases = f"{report.new + report.there:,} cases, {report.events:,} events"
-                bar.update(task, completed=file.tell(), description=cases)
+                show()
 
+        show()
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
