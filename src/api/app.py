@@ -10,7 +10,6 @@ from litestar.static_files import create_static_files_router
 
 from api.answers import JSON_TYPE, Answer, json
 from api.asking import asks, converses, registers
-from api.bodies import BODY_MAX
 from api.claiming import claims_next
 from api.desk import Desks
 from api.errors import HANDLERS, missing
@@ -78,7 +77,6 @@ def create_app(desks: Desks) -> Litestar:
             ),
         ],
         exception_handlers=HANDLERS,
-        request_max_body_size=BODY_MAX,
         openapi_config=None,
         logging_config=None,
     )

@@ -35,22 +35,19 @@ STATUS: dict[type[CaseError], int] = {
 }
 
 UNSUPPORTED = "unsupported-media-type"
-STATUS_OF_CODE = {UNSUPPORTED: 415, "request-timeout": 408}
+STATUS_OF_CODE = {"request-timeout": 408, "body-too-large": 413, UNSUPPORTED: 415}
 """What is malformed has 400, but for these."""
 
 CODES = {
     400: "malformed-request",
     404: "not-found",
     405: "method-not-allowed",
-    413: "body-too-large",
-    415: UNSUPPORTED,
 }
 """The code of a failure that the framework finds before we do."""
 
 SENTENCES = {
     404: "nothing lives at this path; /docs lists what there is",
     405: "this path does not take that method; see the Allow header",
-    413: "a body may have 1 MiB at most; send long work in several commands",
 }
 
 logger = logging.getLogger(__name__)
@@ -71,7 +68,7 @@ def problem(_: Request[Any, Any, Any], error: CaseError) -> Response[bytes]:
 
 
 def turned_away(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """What the framework refused: no such path, the wrong method, too much of a body."""
+    """What the framework refused: no such path, or the wrong method."""
     status = error.status_code
     if status >= 500:
         return failed(request, error)

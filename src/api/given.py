@@ -10,9 +10,8 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from litestar import Request
-from litestar.exceptions import InternalServerException
 
-from api.bodies import converted
+from api.bodies import BODY_MAX, converted
 from api.desk import Desk, Desks
 from api.keys import Keys
 from casecore.actors import Actor
@@ -74,23 +73,50 @@ class Door:
 
 
 async def body(request: AnyRequest) -> bytes:
-    media_type = header(request, b"content-type")
     try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            raw = await request.body()
+        raw = await received(request)
     except TimeoutError:
         raise Malformed(
             "request-timeout", f"the body must be here within {BODY_SECONDS_MAX} seconds"
         ) from None
-    except InternalServerException:
-        # The framework's word for a client that hung up: nobody is left to read this.
-        raise Malformed("malformed-request", "the connection ended before the body") from None
     except asyncio.CancelledError:
         # Only the server does this, when it has waited long enough to stop.
         raise Unavailable("not-ready", "casecore is stopping: send it again shortly") from None
+    media_type = header(request, b"content-type")
     if media_type is not None and raw and not JSON.match(media_type):
         raise Malformed("unsupported-media-type", "send the body as application/json")
     return raw
+
+
+async def received(request: AnyRequest) -> bytes:
+    """The body, which the framework would read as well, at the price of a small command."""
+    refuse_large(int(header(request, b"content-length") or 0))
+    raw, more = part(await request.receive())
+    if not more:
+        return raw
+    whole = bytearray(raw)
+    async with asyncio.timeout(BODY_SECONDS_MAX):
+        while more:
+            following, more = part(await request.receive())
+            whole += following
+            refuse_large(len(whole))
+    return bytes(whole)
+
+
+def part(message: Any) -> tuple[bytes, bool]:
+    """What has come of the body, and whether there is more of it."""
+    if message["type"] == "http.disconnect":
+        # Nobody is left to read this.
+        raise Malformed("malformed-request", "the connection ended before the body")
+    return message["body"], message["more_body"]
+
+
+def refuse_large(size: int) -> None:
+    if size > BODY_MAX:
+        raise Malformed(
+            "body-too-large",
+            f"a body may have {BODY_MAX >> 20} MiB at most; send long work in several commands",
+        )
 
 
 def query(request: AnyRequest, of: type[Q]) -> Q:

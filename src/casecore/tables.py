@@ -150,14 +150,14 @@ class Part:
         types = {column.name: column.type for column in described}
         key, keys = ", ".join(quoted(shape.key)), arrays(types[name] for name in shape.key)
         values = ", ".join(f"{c.quoted} = EXCLUDED.{c.quoted}" for c in described)
-        self._in_json = [i for i, column in enumerate(described) if column.type == "jsonb"]
+        defined = ", ".join(f"{c.quoted} {c.type}" for c in described)
         self._load = f"""
             SELECT {columns(shape.row)} FROM {self.name} JOIN unnest({keys}) AS k ({key})
             USING ({key}) WHERE ledger = {ledger}
         """
         self._store = f"""
             INSERT INTO {self.name} (ledger, {columns(shape.row)})
-            SELECT {ledger}, * FROM unnest({arrays(types.values())})
+            SELECT {ledger}, * FROM json_to_recordset($1::json) AS rows ({defined})
             ON CONFLICT (ledger, {key}) DO UPDATE SET {values}
         """
         self._drop = f"""
@@ -204,11 +204,9 @@ class Part:
         return {tuple(record.values())[:width]: row_of(self.shape.row, record) for record in found}
 
     async def store(self, db: Connection, rows: Sequence[msgspec.Struct]) -> None:
-        """Write them all in one statement, however many they are."""
-        values = transposed(msgspec.structs.astuple(row) for row in rows)
-        for i in self._in_json:
-            values[i] = [v if v is None else msgspec.json.encode(v).decode() for v in values[i]]
-        await db.execute(self._store, *values)
+        """Write them all in one statement, however many they are; as JSON, which costs this side
+        a fifth of what an array for each column does."""
+        await db.execute(self._store, msgspec.json.encode(rows).decode())
 
     async def drop(self, db: Connection, keys: Iterable[Key]) -> None:
         await db.execute(self._drop, *transposed(keys))
