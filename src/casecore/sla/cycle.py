@@ -22,14 +22,15 @@ RESOLVED = "resolved"
 """The pause of a clock that goes on when its case is reopened (R13)."""
 
 
-class Pause(msgspec.Struct, frozen=True):
+# There are millions of these, and none holds itself: the collector need not look (gc=False).
+class Pause(msgspec.Struct, frozen=True, gc=False):
     reason: str
     """Whom the case waited for, or that it was resolved."""
     since: int
     until: int = FOREVER
 
 
-class Leg(msgspec.Struct, frozen=True):
+class Leg(msgspec.Struct, frozen=True, gc=False):
     """A stretch of a cycle under the same rules: another begins when they change (R11)."""
 
     since: int
@@ -41,12 +42,12 @@ class Leg(msgspec.Struct, frozen=True):
     """When it is due, if the event said so."""
 
 
-class Breach(msgspec.Struct, frozen=True):
+class Breach(msgspec.Struct, frozen=True, gc=False):
     due: int
     detected: int
 
 
-class Cycle(msgspec.Struct, frozen=True):
+class Cycle(msgspec.Struct, frozen=True, gc=False):
     """Facts only, in microseconds. What is over is changed by nothing but a rescission (R10)."""
 
     clock_id: UUID

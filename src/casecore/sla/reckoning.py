@@ -1,11 +1,13 @@
 """A case's clocks, folded from its events and those of its clock set."""
 
+import operator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
+from uuid_utils.compat import uuid5
 
 from casecore.actors import Role
 from casecore.case.events.contact import CustomerContacted, WaitingEnded, WaitingStarted
@@ -83,7 +85,7 @@ class Seen(NamedTuple):
     """A service did it, on nobody's behalf."""
 
 
-class CaseClocks(msgspec.Struct, frozen=True):
+class CaseClocks(msgspec.Struct, frozen=True, gc=False):
     """What is known of a case's clocks. A cycle that a fact does not change stays the same object,
     so that whoever keeps them can tell which did."""
 
@@ -123,9 +125,8 @@ class CaseClocks(msgspec.Struct, frozen=True):
         actor = fact.actor
         by_itself = actor.role is Role.SERVICE and actor.on_behalf_of is None
         seen = Seen(event, name, micros(fact.occurred_at), then, by_itself)
-        match event:
-            case ClockWarned() | ClockBreached() | ClockRebaselined() | ClockResultRescinded():
-                return overruled(self, event, seen, book)
+        if type(event) in RECORDED:
+            return overruled(self, event, seen, book)
         clocks = classified(self, seen)
         if type(event) in WAITED:
             clocks = waited(clocks, seen, book)
@@ -232,7 +233,9 @@ def repaused(clocks: CaseClocks, cycle: Cycle, book: Book) -> Cycle:
 
 def pauses(clocks: CaseClocks, cycle: Cycle, book: Book) -> tuple[Pause, ...]:
     """What may stop the cycle, as it is known now."""
-    reasons = {r for leg in cycle.legs for r in book.rule(leg.pin, cycle.name).paused_by}
+    if not clocks.waits and not cycle.pauses:
+        return ()
+    reasons = [r for leg in cycle.legs for r in book.rule(leg.pin, cycle.name).paused_by]
     resolved = [pause for pause in cycle.pauses if pause.reason == RESOLVED]
     waits = [w for w in clocks.waits if w.reason in reasons and w.until > cycle.started]
     return (*waits, *resolved)
@@ -240,23 +243,14 @@ def pauses(clocks: CaseClocks, cycle: Cycle, book: Book) -> tuple[Pause, ...]:
 
 def triggered(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
     """With what the event ends or moves, as the rule of each clock's version says."""
-    ending = [c for c in clocks.running if seen.name in book.ends(c.pin, c.name)]
-    proving = [c for c in clocks.over if seen.at < (c.ended or 0)]
-    if not ending and not proving:
+    name, rules = seen.name, book.ends
+    over = [proven(c, seen, book) if name in rules(c.pin, c.name) else c for c in clocks.over]
+    after = [touched(c, seen, book) if name in rules(c.pin, c.name) else c for c in clocks.running]
+    if all(map(operator.is_, (*over, *after), clocks.cycles)):
         return clocks
-    running: list[Cycle] = []
-    over = list(clocks.over)
-    for cycle in clocks.running:
-        after = touched(cycle, seen, book)
-        (running if after.ended is None else over).append(after)
-    late = [proven(cycle, seen, book) for cycle in clocks.over]
-    if any(a is not b for a, b in zip(late, clocks.over, strict=True)):
-        over[: len(late)] = late
-    if len(over) == len(clocks.over) and all(
-        a is b for a, b in zip((*over, *running), clocks.cycles, strict=True)
-    ):
-        return clocks
-    return replace(clocks, running=tuple(running), over=tuple(over))
+    over += [cycle for cycle in after if cycle.ended is not None]
+    running = tuple(cycle for cycle in after if cycle.ended is None)
+    return replace(clocks, running=running, over=tuple(over))
 
 
 def touched(cycle: Cycle, seen: Seen, book: Book) -> Cycle:
@@ -499,7 +493,7 @@ def new_cycle(
 ) -> Cycle:
     name = choice.rule.name
     clock_id = uuid5(clocks.case_id, name if subject is None else f"{name}/{subject}")
-    earlier = [cycle.cycle for cycle in clocks.cycles if cycle.clock_id == clock_id]
+    earlier = [c.cycle for c in clocks.cycles if c.name == name and c.subject == subject]
     cycle = Cycle(
         clock_id=clock_id,
         cycle=max(earlier, default=0) + 1,
