@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import asdict
 
-from casecore.asking import END, Ask, Instant
+from casecore.asking import END, Instant
 from casecore.case.events.contact import WaitingFor
 from casecore.case.events.intake import Priority
 from casecore.clocks.calendar import Calendar, Weekly, Windows
@@ -35,6 +35,7 @@ KINDS = Path(__file__).with_name("kinds.toml")
 YEARS_MAX = 30
 
 T = TypeVar("T")
+Publish = PublishCalendar | PublishSlaPolicy
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[A-Za-z0-9_.:/@+-]+{END}")]
 
 
@@ -98,12 +99,17 @@ class BookInFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: dict[Name, dict[str, Any]] = {}
 
 
-def read_book(toml_text: str) -> list[Ask]:
+def read_book(toml_text: str) -> list[Publish]:
     """The commands that publish what such a file states: its calendars, then its policies."""
     try:
         told = tomllib.loads(toml_text)
     except tomllib.TOMLDecodeError as error:
         raise unreadable(str(error)) from None
+    return publishing(told)
+
+
+def publishing(told: Any) -> list[Publish]:
+    """The same of what such a file says, however it came."""
     book = converted(told, BookInFile, "")
     if not book.calendars and not book.policies:
         raise unreadable("the file names no calendars and no policies", "policies")

@@ -1,0 +1,79 @@
+"""Whole cases out of the ledger, some at a time, however many there are."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from casecore.case.events.intake import CaseRegistered
+from casecore.clockset.state import clockset_id
+from casecore.ledger import Row
+from casecore.recorder import COLUMNS, Recorder
+from casecore.recording import Recorded, event_of, from_row
+
+CASES_AT_ONCE = 200
+"""How many are in memory at a time: some 5 MB of them."""
+
+
+class Life(NamedTuple):
+    """What happened to a case, with what its clock set recorded, in the order of the ledger."""
+
+    case_id: UUID
+    case_ref: str
+    facts: list[Recorded]
+
+
+async def lives(
+    recorder: Recorder,
+    reads: frozenset[str],
+    upto: int,
+    *,
+    received_from: datetime | None = None,
+    received_before: datetime | None = None,
+) -> AsyncIterator[Life]:
+    """The cases received between these, each with its facts of the types that are read, as the
+    ledger had them at a position; those that were registered first come first."""
+    after = 0
+    while begun := await registered(recorder, after, upto):
+        after = begun[-1].position
+        refs = {}
+        for row in begun:
+            event = event_of(row)
+            assert isinstance(event, CaseRegistered)
+            if (received_from is None or received_from <= event.received_at) and (
+                received_before is None or event.received_at < received_before
+            ):
+                refs[row.stream_id] = event.case_ref
+        rows: dict[UUID, list[Row]] = {case_id: [] for case_id in refs}
+        owners = {clockset_id(case_id): case_id for case_id in refs}
+        for row in await histories(recorder, [*refs, *owners], reads, upto):
+            rows[owners.get(row.stream_id, row.stream_id)].append(row)
+        for case_id, ref in refs.items():
+            facts = [from_row(recorder.ledger, row) for row in rows[case_id]]
+            yield Life(case_id, ref, facts)
+
+
+async def registered(recorder: Recorder, after: int, upto: int) -> list[Row]:
+    rows = await recorder.pool.fetch(
+        f"""
+        SELECT {COLUMNS} FROM es.event
+        WHERE ledger = $1 AND position > $2 AND position <= $3 AND type = $4
+        ORDER BY position LIMIT $5
+        """,
+        *(recorder.id, after, upto, CaseRegistered.__name__, CASES_AT_ONCE),
+    )
+    return [Row(*row) for row in rows]
+
+
+async def histories(
+    recorder: Recorder, stream_ids: Sequence[UUID], types: frozenset[str], upto: int
+) -> list[Row]:
+    rows = await recorder.pool.fetch(
+        f"""
+        SELECT {COLUMNS} FROM es.event
+        WHERE ledger = $1 AND stream_id = ANY ($2) AND position <= $3 AND type = ANY ($4)
+        ORDER BY position
+        """,
+        *(recorder.id, stream_ids, upto, list(types)),
+    )
+    return [Row(*row) for row in rows]
