@@ -30,21 +30,11 @@ def publish(file: Path, ledger: str | None) -> None:
     Publishing what is in force already changes nothing. `casecore policy show` says what is.
     """
     from casecore.actors import Actor, Role
-    from casecore.errors import Malformed
     from casecore.goodwill.decisions import read_terms
     from casecore.goodwill.events import GoodwillPolicyPublished
     from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 
-    if not file.is_file():
-        raise click.UsageError(f"{file} is no ordinary file")
-    with file.open("rb") as opened:
-        raw = opened.read(POLICY_BYTES_MAX + 1)
-    if len(raw) > POLICY_BYTES_MAX:
-        raise Malformed("policy-unreadable", f"{file} is over {POLICY_BYTES_MAX >> 20} MiB")
-    try:
-        command = read_terms(raw.decode())
-    except UnicodeDecodeError:
-        raise Malformed("policy-unreadable", f"{file} is not UTF-8") from None
+    command = read_terms(text_of(file))
 
     async def work(desk: "Desk") -> list[GoodwillPolicyPublished]:
         by = Actor(operator(), Role.ADMIN)
@@ -90,6 +80,22 @@ def show(ledger: str | None, as_json: bool) -> None:
         click.echo(f"  {limit.role:<12} may give alone  {alone}")
     click.echo(f"  one case may be given  {amounts(version.terms.case_amounts)}")
     click.echo(f"  an offer stands for {version.terms.offer_valid_days} days")
+
+
+def text_of(file: Path) -> str:
+    """What a file of policies says, if it can be one."""
+    from casecore.errors import Malformed
+
+    if not file.is_file():
+        raise click.UsageError(f"{file} is no ordinary file")
+    with file.open("rb") as opened:
+        raw = opened.read(POLICY_BYTES_MAX + 1)
+    if len(raw) > POLICY_BYTES_MAX:
+        raise Malformed("policy-unreadable", f"{file} is over {POLICY_BYTES_MAX >> 20} MiB")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise Malformed("policy-unreadable", f"{file} is not UTF-8") from None
 
 
 def amounts(amounts: "tuple[Money, ...]") -> str:

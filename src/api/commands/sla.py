@@ -5,6 +5,8 @@ from typing import BinaryIO
 
 import rich_click as click
 
+from api.commands.whatif import what_if
+
 FAILED = 1
 
 
@@ -47,3 +49,6 @@ def try_out(file: BinaryIO) -> None:
             out.flush()
     if failed:
         sys.exit(FAILED)
+
+
+sla.add_command(what_if)
