@@ -18,6 +18,7 @@ from api.openapi import document
 from api.queries import QUERIES
 from api.reading import READ, reads
 from api.routes import CASES, TABLES
+from api.supposing import supposes
 from casecore.errors import Unavailable
 
 STATIC = Path(__file__).with_name("static")
@@ -62,6 +63,7 @@ def create_app(desks: Desks) -> Litestar:
             *converses(door, CASES),
             *(asks(door, table, row) for table in TABLES for row in table.rows),
             claims_next(door),
+            supposes(door),
             *(reads(door, query) for query in QUERIES),
             live,
             ready,

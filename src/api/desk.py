@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
@@ -30,10 +31,12 @@ class Desk:
         self.books = Bookkeeper(self.recorder)
         self.feed = Feed(pool, self.recorder, PROJECTIONS)
         self.files = CaseFiles(self.feed)
+        self.what_ifs = Runs()
         self.appender.on_appended.append(self.feed.wake)
         self.feed.on_rows.append(self.core.learn)
 
     async def close(self) -> None:
+        await self.what_ifs.close()
         await self.appender.close()
         await self.feed.close()
 

@@ -16,6 +16,7 @@ from api.problems import CODES
 from api.queries import QUERIES
 from api.reading import Query
 from api.routes import CASES, TABLES
+from api.supposing import MAY_ASK, WHAT_IF, WHAT_IF_EXAMPLE, WhatIf
 from casecore.actors import Role
 from casecore.asking import Ask, QueueName
 from casecore.case.decisions.intake import RegisterCase
@@ -113,9 +114,10 @@ QUEUE: Json = msgspec.json.schema(QueueName)
 @cache
 def document() -> bytes:
     commands = [RegisterCase, *(row.command for table in TABLES for row in table.rows)]
+    asked = [*commands, WhatIf]
     read = [query.answers for query in QUERIES]
-    shapes, components = msgspec.json.schema_components([*commands, *read], ref_template=REF)
-    answers = dict(zip((query.path for query in QUERIES), shapes[len(commands) :], strict=True))
+    shapes, components = msgspec.json.schema_components([*asked, *read], ref_template=REF)
+    answers = dict(zip((query.path for query in QUERIES), shapes[len(asked) :], strict=True))
     paths: dict[str, Json] = {}
     for path, operation in (*commanding(components), *asking(answers)):
         paths.setdefault(path, {}).update(operation)
@@ -157,6 +159,7 @@ def commanding(components: Json) -> Iterable[tuple[str, Json]]:
     for path, new in (("/v1/cases/commands", CASE_REF), ("/v1/cases/{case_id}/commands", {})):
         yield path, {"post": several(path, new)}
     yield CLAIM_NEXT, {"post": claim_next()}
+    yield WHAT_IF, {"post": what_if(components)}
 
 
 CASE_REF: Json = {"case_ref": {"type": "string"}}
@@ -233,6 +236,28 @@ def claim_next() -> Json:
         "responses": carried_out(fields, {}, begins=False)
         | {"204": {"description": "Nothing waits there that this agent may take on"}}
         | REFUSED,
+    }
+
+
+def what_if(components: Json) -> Json:
+    fields: Json = {"run_id": UUID, "state": {"type": "string"}}
+    started = done("Begun: read the run until it is done", fields, required=fields)
+    started["headers"] = LOCATION
+    return {
+        "operationId": "SupposePolicies",
+        "summary": "Reckon the past as if other policies had been in force",
+        "description": f"For {roles(MAY_ASK)}. Writes nothing.",
+        "tags": [tag(WHAT_IF)],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": REF.format(name=WhatIf.__name__)},
+                    "example": WHAT_IF_EXAMPLE,
+                }
+            },
+        },
+        "responses": {"202": started, **REFUSED},
     }
 
 

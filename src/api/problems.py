@@ -7,10 +7,10 @@ LISTED = """
 403 not-owner own-scope role-forbidden self-approval self-rating
 404 callback-not-found case-not-found concern-not-found escalation-not-found followup-not-found
     handoff-not-found interaction-not-found key-not-found not-found note-not-found offer-not-found
-    promise-not-found solution-not-found version-not-found
+    promise-not-found run-not-found solution-not-found version-not-found
 405 method-not-allowed
 408 request-timeout
-409 already-assigned already-decided command-in-progress version-conflict
+409 already-assigned already-decided command-in-progress version-conflict what-if-running
 412 precondition-failed
 413 body-too-large
 415 unsupported-media-type
@@ -30,7 +30,7 @@ LISTED = """
     solution-not-accepted solution-not-offered solution-not-proven solution-withdrawn
     superseded-by-itself team-required text-required tier-not-functional time-out-of-range
     triage-required trigger-required unknown-zone unsettled-concerns version-or-time
-    window-invalid wrong-cause
+    what-if-unreadable window-invalid wrong-cause
 500 internal-error
 503 not-ready projection-lagging store-busy store-unavailable
 """

@@ -9,6 +9,7 @@ import msgspec
 from api import bodies, scope
 from api.cases import CaseAt, Told, get_case, get_history
 from api.reading import PEOPLE, Asked, Page, Params, Query
+from api.supposing import MAY_ASK, WHAT_IF, WhatIfRun, get_what_if
 from casecore.actors import Role
 from casecore.asking import Code, Instant, QueueName, Short
 from casecore.case.events.intake import Priority
@@ -171,5 +172,6 @@ QUERIES = (
     Query("/v1/solutions", SolutionList, COUNTED, paging.Page[solutions.Rated], list_solutions),
     Query("/v1/solutions/{solution_id:uuid}", Params, COUNTED, solutions.Rated, get_solution),
     Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
+    Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
 )

@@ -41,6 +41,11 @@ class CaseDiffers(msgspec.Struct, frozen=True):
     case_ref: str
     clocks: list[Difference]
 
+    @property
+    def turns(self) -> list[Difference]:
+        """The clocks that would have come to something else, not only to another time."""
+        return [clock for clock in self.clocks if clock.turns]
+
 
 class Supposition:
     """The past of a ledger under two books. Reads it once, a few cases at a time."""
@@ -64,6 +69,8 @@ class Supposition:
         """How far in the ledger the cases it has reckoned were registered."""
         self.cases = 0
         self.differing = 0
+        self.turning = 0
+        """How many cases would have a clock in another state, not only due at another time."""
         self.totals = Totals()
 
     @classmethod
@@ -79,7 +86,7 @@ class Supposition:
         """As of now; the commands are what would be published, and is not."""
         now = core.now()
         published = await core.see(SlaBook, SLA_BOOK_ID)
-        other = supposed(commands, published.state, by, now)
+        other = await asyncio.to_thread(supposed, commands, published.state, by, now)
         position = await core.recorder.head()
         book = await books.latest()
         return cls(core.recorder, (book, other), position, now, received_from, received_before)
@@ -100,9 +107,10 @@ class Supposition:
             self.totals.add(seen)
             self.cases += 1
             self.reached = life.facts[0].position
-            clocks = seen.differences()
-            self.differing += bool(clocks)
-            yield CaseDiffers(life.case_id, life.case_ref, clocks) if clocks else None
+            differs = CaseDiffers(life.case_id, life.case_ref, seen.differences())
+            self.differing += bool(differs.clocks)
+            self.turning += bool(differs.turns)
+            yield differs if differs.clocks else None
 
 
 class Run:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from casecore.sla.supposing import Standing, Total
 
 SHOWN_MAX = 20
-"""How many cases that differ are shown; --json tells them all."""
+"""How many cases are shown; --json tells all that differ."""
 SHOWN_EVERY = 50
 """After how many cases the bar moves."""
 
@@ -73,7 +73,11 @@ def what_if(
             if as_json:
                 await write(supposition, found)
                 return
-            shown = [differs async for differs in found if supposition.differing <= SHOWN_MAX]
+            shown = [
+                differs
+                async for differs in found
+                if differs.turns and supposition.turning <= SHOWN_MAX
+            ]
         show(supposition, shown)
 
     at_desk(ledger, work, reading=True)
@@ -104,6 +108,7 @@ async def write(supposition: "Supposition", found: "AsyncIterator[CaseDiffers]")
             "position": supposition.position,
             "cases": supposition.cases,
             "cases_differing": supposition.differing,
+            "cases_turning": supposition.turning,
             "totals": supposition.totals.by_target(),
         }
     )
@@ -117,7 +122,8 @@ def show(supposition: "Supposition", shown: "list[CaseDiffers]") -> None:
         return
     screen.print(
         f"{supposition.cases:,} cases as of {when(supposition.as_of)} UTC;"
-        f" {supposition.differing:,} would differ\n"
+        f" {supposition.differing:,} would differ, {supposition.turning:,} of them in what a clock"
+        " has come to\n"
     )
     totals = supposition.totals.by_target()
     if not totals:
@@ -125,10 +131,10 @@ def show(supposition: "Supposition", shown: "list[CaseDiffers]") -> None:
         return
     screen.print(before_and_after(totals))
     if shown:
-        screen.print(f"\nCases that differ, {len(shown):,} of {supposition.differing:,}:\n")
+        screen.print(f"\n{len(shown):,} of the {supposition.turning:,} cases:\n")
         screen.print(cases(shown))
     if len(shown) < supposition.differing:
-        screen.print("\n--json tells them all.")
+        screen.print("\n--json tells all that differ.")
 
 
 def before_and_after(totals: "list[Total]") -> "Table":
@@ -149,7 +155,7 @@ def before_and_after(totals: "list[Total]") -> "Table":
 def cases(shown: "list[CaseDiffers]") -> "Table":
     made = table("case", "target", "was", "would be", text=4)
     for differs in shown:
-        for n, clock in enumerate(differs.clocks):
+        for n, clock in enumerate(differs.turns):
             name = clock.name if clock.subject is None else f"{clock.name} {clock.subject}"
             cycle = f" ({clock.cycle})" if clock.cycle > 1 else ""
             made.add_row(

@@ -32,6 +32,7 @@ from casecore.sla.events import (
 
 PACKS = Path(__file__).with_name("packs")
 KINDS = Path(__file__).with_name("kinds.toml")
+POLICIES_MAX = 100
 YEARS_MAX = 30
 
 T = TypeVar("T")
@@ -95,8 +96,8 @@ class PolicyInFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BookInFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    calendars: dict[Name, dict[str, Any]] = {}
-    policies: dict[Name, dict[str, Any]] = {}
+    calendars: Annotated[dict[Name, dict[str, Any]], Meta(max_length=POLICIES_MAX)] = {}
+    policies: Annotated[dict[Name, dict[str, Any]], Meta(max_length=POLICIES_MAX)] = {}
 
 
 def read_book(toml_text: str) -> list[Publish]:

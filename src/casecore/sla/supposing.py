@@ -42,6 +42,11 @@ class Difference(msgspec.Struct, frozen=True):
     """Under the book as it is; null for a clock that the case has only under the supposed one."""
     after: Standing | None
 
+    @property
+    def turns(self) -> bool:
+        """Whether it would have come to something else, not only at another time."""
+        return self.before is None or self.after is None or self.before.state != self.after.state
+
 
 class Count(msgspec.Struct, frozen=True):
     cycles: int = 0
