@@ -18,6 +18,8 @@ ANSWERING = (
     SRC / "casecore" / "case" / "decisions" / "base.py",
     *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "recorder")),
     *SRC.glob("api/*.py"),
+    *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "supposing")),
+    *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),
     SRC.parent / "projections" / "case_file.py",
 )
 STATUS_BY_NAME = {error.__name__: status for error, status in STATUS.items()}
