@@ -10,7 +10,7 @@ from time import perf_counter
 
 import uvloop
 
-from benchmarks import appending, asking, clocks, following, importing, report
+from benchmarks import appending, asking, clocks, folding, following, importing, report
 from benchmarks.ledgers import Bench
 from benchmarks.measuring import QUICK, THOROUGH, Compared, Pace
 from casecore import embedded
@@ -29,13 +29,17 @@ COMPARISONS: dict[str, Callable[[Bench], Awaitable[list[Compared]]]] = {
     "commands": asking.commands,
     "appends": appending.appends,
     "import": importing.imports,
+}
+# These need no ledger, so they are measured once.
+PURE: dict[str, Callable[[Pace], list[Compared]]] = {
     "clocks": clocks.due_instants,
+    "folds": folding.folds,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser().parse_args(arguments)
-    names = [name for name in COMPARISONS if not asked.only or name in asked.only]
+    names = [name for name in (*PURE, *COMPARISONS) if not asked.only or name in asked.only]
     events = asked.events or (QUICK_EVENTS if asked.quick else EVENTS)
     pace = QUICK if asked.quick else THOROUGH
     load_before = os.getloadavg()[0]
@@ -53,13 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 async def measure(
     pg: Embedded, names: Sequence[str], sizes: Sequence[int], pace: Pace, folder: Path
 ) -> tuple[list[Compared], dict[str, str]]:
-    compared: list[Compared] = []
+    compared = [row for name in names if name in PURE for row in PURE[name](pace)]
+    for row in compared:
+        say(report.line(row))
     for events in sizes:
         say(f"a ledger of {events:,} events …")
         async with Bench.filled(pg, events, pace, folder) as bench:
             settings = await report.settings(bench.desks.pool)
             report.refuse_unless_durable(settings)
-            for name in names:
+            for name in (name for name in names if name in COMPARISONS):
                 rows = await COMPARISONS[name](bench)
                 for row in rows:
                     say(report.line(row))
@@ -72,7 +78,10 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only see that everything runs")
     parser.add_argument(
-        "--only", action="append", choices=COMPARISONS, help="one comparison; may be repeated"
+        "--only",
+        action="append",
+        choices=[*PURE, *COMPARISONS],
+        help="one comparison; may be repeated",
     )
     parser.add_argument("--events", type=int, nargs="+", help="how many the ledger begins with")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the table is kept")

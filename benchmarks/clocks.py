@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from time import process_time
 
-from benchmarks.ledgers import Bench
-from benchmarks.measuring import Compared, Target
+from benchmarks.measuring import Compared, Pace, Target
 from casecore.clocks.calendar import Calendar, Weekly
 from casecore.clocks.instants import DAY, SECOND, micros
 from casecore.clocks.openings import Openings, Span
@@ -27,14 +26,13 @@ ASKED: dict[str, tuple[AnyTarget, list[Span]]] = {
 }
 
 
-async def due_instants(bench: Bench) -> list[Compared]:
-    """Needs no ledger; measured beside the rest all the same."""
+def due_instants(pace: Pace) -> list[Compared]:
     openings = Openings(Calendar("Europe/London", Weekly(*[DAY_SPLIT] * 5)))
     compared = []
     for what, (target, pauses) in ASKED.items():
         asked = partial(due, openings, target, pauses)
         asked()
-        ours = [micros_each(asked) for _ in range(bench.pace.rounds)]
+        ours = [micros_each(asked) for _ in range(pace.rounds)]
         compared.append(Compared(f"due instant: {what}", 0, "µs", ours, target=MICROS_MAX))
     return compared
 

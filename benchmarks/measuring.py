@@ -17,10 +17,20 @@ class Pace(NamedTuple):
     import_rounds: int
     singles: int
     """How many appends one lone caller makes in a round."""
+    folded_cases: int
 
 
-THOROUGH = Pace(rounds=5, seconds=1.0, import_rows=50_000, import_rounds=2, singles=400)
-QUICK = Pace(rounds=1, seconds=0.3, import_rows=1_000, import_rounds=1, singles=50)
+THOROUGH = Pace(
+    rounds=5,
+    seconds=1.0,
+    import_rows=50_000,
+    import_rounds=2,
+    singles=400,
+    folded_cases=100_000,
+)
+QUICK = Pace(
+    rounds=1, seconds=0.3, import_rows=1_000, import_rounds=1, singles=50, folded_cases=1_000
+)
 
 
 class Target(NamedTuple):

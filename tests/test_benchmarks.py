@@ -42,5 +42,7 @@ def test_a_quick_bench_measures_every_row_at_both_sizes(tmp_path: Path) -> None:
         what, peer = row.split(" | ")
         line = rf"^\| {re.escape(what)} \| [\d,]+ \| [\d.,]+ .*?\| {re.escape(peer)}"
         assert len(re.findall(line, told, re.MULTILINE)) >= 2, what
+    for what in ("due instant: 4 open hours", "folding 1,000 cases with 5 clocks each, events"):
+        assert told.count(f"\n| {what} | ") == 1
     assert "- fsync = on\n" in told
     assert "- synchronous_commit = on\n" in told

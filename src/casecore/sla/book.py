@@ -29,8 +29,9 @@ from casecore.sla.events import (
     Trigger,
 )
 
-CHOICES_MAX = 10_000
-"""How many kinds of cases it remembers the rules of."""
+CHOICES_MAX = 1_000
+"""How many kinds of cases it remembers the rules of, for each stretch of time."""
+STRETCHES_MAX = 20
 
 
 class Fact(Protocol):
@@ -80,6 +81,14 @@ class Chosen(NamedTuple):
     begun_by: dict[str, tuple[Choice, ...]]
 
 
+class InForce(NamedTuple):
+    """What is in force for a while: the policies, those of the highest rank first, and what was
+    chosen from them."""
+
+    policies: tuple[Pin, ...]
+    chosen: dict[Attributes, Chosen]
+
+
 class Step(NamedTuple):
     """A version comes into force, or the policy goes out of it."""
 
@@ -101,8 +110,7 @@ class Book:
         self._zones: dict[tuple[str, int], str] = {}
         self._positions: list[int] = []
         self._since: list[int] = []
-        self._in_force: dict[tuple[int, int], tuple[Pin, ...]] = {}
-        self._chosen: dict[tuple[Attributes, tuple[Pin, ...]], Chosen] = {}
+        self._in_force: dict[tuple[int, int], InForce] = {}
         self.position = 0
         """How far in the ledger it has learned."""
         self.events: frozenset[str] = frozenset()
@@ -176,21 +184,22 @@ class Book:
 
     def chosen(self, attributes: Attributes, then: Moment) -> Chosen:
         """The rules for such a case by name, each from the policy of the highest rank."""
-        in_force = self.in_force(then)
-        known = self._chosen.get((attributes, in_force))
+        policies, chosen = self._in_force_at(then)
+        known = chosen.get(attributes)
         if known is None:
-            if len(self._chosen) >= CHOICES_MAX:
-                self._chosen.clear()
-            known = self._chosen[attributes, in_force] = self._choose(attributes, in_force)
+            if len(chosen) >= CHOICES_MAX:
+                chosen.clear()
+            known = chosen[attributes] = self._choose(attributes, policies)
         return known
 
-    def in_force(self, then: Moment) -> tuple[Pin, ...]:
-        """The policies in force at that place, those of the highest rank first."""
+    def _in_force_at(self, then: Moment) -> InForce:
         # Between two publications, and two times from which one holds, nothing changes.
         stretch = (bisect_right(self._positions, then.position), bisect_right(self._since, then.at))
         known = self._in_force.get(stretch)
         if known is None:
-            known = self._in_force[stretch] = self._find_in_force(then)
+            if len(self._in_force) >= STRETCHES_MAX:
+                self._in_force.clear()
+            known = self._in_force[stretch] = InForce(self._find_in_force(then), {})
         return known
 
     def _choose(self, attributes: Attributes, in_force: tuple[Pin, ...]) -> Chosen:
