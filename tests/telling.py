@@ -1,6 +1,7 @@
 """Writes events straight into a ledger: no rule is asked, and nobody is told."""
 
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 from casecore.actors import Actor
@@ -35,7 +36,8 @@ class Telling:
             meta = Meta(at, by)
             sealed.append(seal(ledger, stream_id, version, head, command_id, encode(meta), event))
             head = sealed[-1].head
-        request = Request(command_id, b"", [Write(stream_id, *seen, sealed)])
+        fingerprint = sha256(command_id.bytes).digest()
+        request = Request(command_id, fingerprint, [Write(stream_id, *seen, sealed)])
         async with self.recorder.pool.acquire() as connection:
             await store(connection, self.recorder.id, [request])
         self._heads[stream_id] = version, head

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,14 @@ RETRY_PAUSE_SECONDS = 0.05
 CHANNEL = "casecore"
 ANNOUNCE_PAUSE_SECONDS = 0.02
 
-APPEND = f"SELECT * FROM es.append({', '.join(f'${n}' for n in range(1, 18))})"
+# Numbers go as text, which PostgreSQL reads faster than they are made an array of here.
+APPEND = """
+    SELECT * FROM es.append(
+        $1,
+        $2, $3, $4::text::int[], $5::text::int[], $6::text::int[],
+        $7::text::int[], $8, $9::text::int[], $10, $11::text::int[],
+        $12::text::int[], $13, $14, $15, $16, $17)
+"""
 APPEND_ONE = f"SELECT es.append_one({', '.join(f'${n}' for n in range(1, 12))})"
 STORED, DUPLICATE, CONFLICT, KEY_REUSED = 1, 2, 3, 4
 
@@ -328,9 +335,14 @@ async def store(
     types, metas, data, data_hashes, new_heads = zip(*events, strict=True) if events else [()] * 5
     [columns] = await connection.fetch(
         APPEND,
-        *(ledger, commands, fingerprints, versions, counts, lasts),
-        *(request_numbers, streams, expected, heads, firsts),
-        *(write_numbers, types, data_hashes, new_heads, metas, data),
+        ledger,
+        *(commands, b"".join(fingerprints), ints(versions), ints(counts), ints(lasts)),
+        *(ints(request_numbers), streams, ints(expected), b"".join(heads), ints(firsts)),
+        *(ints(write_numbers), types, b"".join(data_hashes), b"".join(new_heads), metas, data),
         timeout=FLUSH_SECONDS_MAX,
     )
     return list(zip(*columns, strict=True))
+
+
+def ints(numbers: Iterable[int]) -> str:
+    return f"{{{','.join(map(str, numbers))}}}"

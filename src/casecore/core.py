@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from random import random
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -49,7 +49,7 @@ class Key(NamedTuple):
     def of(cls, by: Actor, name: str, stream_id: UUID | None, commands: Sequence[Ask]) -> "Key":
         """The key that `by` gave as `name` to these commands. Names of others never collide."""
         body = msgspec.json.encode([stream_id, commands])
-        return cls(uuid5(KEYS, f"{by.role}/{by.id}/{name}"), sha256(body).digest())
+        return cls(uuids.uuid5(KEYS, f"{by.role}/{by.id}/{name}"), sha256(body).digest())
 
 
 class Written(NamedTuple):
@@ -125,7 +125,7 @@ class Core:
         or finds nothing to do. A `key` that was carried out before gets its first answer.
         """
         why = Why(key.command_id if key else uuids.uuid7(), by, causation_id, correlation_id)
-        fingerprint = key.fingerprint if key else why.command_id.bytes
+        fingerprint = key.fingerprint if key else sha256(why.command_id.bytes).digest()
         turn = self._turns.setdefault(stream_id, asyncio.Lock())
         async with turn:
             for attempt in range(ATTEMPTS_MAX):

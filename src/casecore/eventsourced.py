@@ -152,7 +152,7 @@ class EventRecorder:
                 raise IntegrityError(f"{stream_id} is at version {version}, not {expected}")
             sealed = self._chained(stream_id, version, head, command_id, events)
             writes.append(Write(stream_id, version, head, sealed))
-        return Request(command_id, command_id.bytes, writes)
+        return Request(command_id, sha256(command_id.bytes).digest(), writes)
 
     def _chained(
         self,

@@ -12,7 +12,7 @@ from casecore.database import Pool, ledger_id
 from casecore.errors import Conflict, Rejected
 from casecore.ledger import Request
 from casecore.recorder import Recorder
-from tests.casecore.writing import Stream, asking, recomputed_head
+from tests.casecore.writing import ANOTHER, THE_SAME, Stream, asking, recomputed_head
 
 
 async def everything(recorder: Recorder) -> list[tuple[int, Any, int]]:
@@ -57,7 +57,7 @@ async def test_the_same_key_with_another_body_is_refused(
     stream = Stream()
     request = asking(stream, events=events)
     await appender.append(request)
-    other = asking(stream, events=events, command_id=request.command_id, fingerprint=b"another")
+    other = asking(stream, events=events, command_id=request.command_id, fingerprint=ANOTHER)
     with pytest.raises(Rejected) as refusal:
         await appender.append(other)
     assert refusal.value.code == "idempotency-key-reuse"
@@ -133,7 +133,7 @@ async def test_a_command_that_changes_nothing_is_remembered_too(
     assert first[:3] == (3, 3, 0)
     await appender.append(asking(stream))
     assert await appender.append(nothing) == first._replace(duplicate=True)
-    empty = Request(uuid4(), b"empty", ())
+    empty = Request(uuid4(), THE_SAME, ())
     assert (await appender.append(empty))[:3] == (0, 4, 0)
     assert await recorder.head() == 4
 
@@ -148,7 +148,7 @@ async def test_each_request_of_a_batch_gets_its_own_verdict(pool: Pool, recorder
             first,
             asking(Stream(id=old.id), events=3),
             asking(new, events=1),
-            asking(Stream(), events=4, command_id=first.command_id, fingerprint=b"another"),
+            asking(Stream(), events=4, command_id=first.command_id, fingerprint=ANOTHER),
             asking(old, other, events=[0, 2]),
         ]
         answers = await store(connection, recorder.id, batch)

@@ -17,7 +17,7 @@ from casecore.database import Pool, connect, ledger_id
 from casecore.errors import Conflict, Rejected, Unavailable
 from casecore.ledger import Appended, Request
 from casecore.recorder import Recorder
-from tests.casecore.writing import Stream, asking
+from tests.casecore.writing import ANOTHER, Stream, asking
 
 
 async def test_what_comes_during_a_flush_goes_out_together(appender: Appender) -> None:
@@ -40,7 +40,7 @@ async def test_one_command_sent_twice_at_once_is_stored_once(
     appender: Appender, recorder: Recorder
 ) -> None:
     request = asking(Stream())
-    again = asking(Stream(), command_id=request.command_id, fingerprint=b"another")
+    again = asking(Stream(), command_id=request.command_id, fingerprint=ANOTHER)
     first, second, refused = await asyncio.gather(
         *map(appender.append, [request, request, again]), return_exceptions=True
     )
@@ -70,6 +70,19 @@ async def test_one_bad_request_fails_alone(appender: Appender, recorder: Recorde
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 5])
+async def test_a_hash_of_another_length_is_refused_before_it_shifts_the_others(
+    appender: Appender, recorder: Recorder
+) -> None:
+    requests = [asking(Stream(), events=2) for _ in range(5)]
+    requests[2] = requests[2]._replace(fingerprint=b"short")
+    answers = await asyncio.gather(*map(appender.append, requests), return_exceptions=True)
+    assert [isinstance(answer, Appended) for answer in answers] == [True, True, False, True, True]
+    assert isinstance(answers[2], asyncpg.InvalidParameterValueError)
+    for n in (0, 1, 3, 4):
+        first = await recorder.first_answer(requests[n].command_id, requests[n].fingerprint)
+        assert first is not None
+
+
 async def test_a_cancelled_caller_cancels_no_flush(
     appender: Appender, recorder: Recorder, cancelled: int
 ) -> None:

@@ -24,7 +24,7 @@ from casecore.database import connect, ledger_id
 from casecore.errors import Conflict, Rejected
 from casecore.ledger import Appended, Request
 from casecore.recorder import Recorder
-from tests.casecore.writing import Stream, asking, recomputed_head
+from tests.casecore.writing import ANOTHER, Stream, asking, recomputed_head
 
 counts = st.integers(0, 3)
 
@@ -128,7 +128,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(request=requests, events=counts)
     def reuse_its_key(self, request: Request, events: int) -> None:
         other = asking(
-            Stream(self.name), events=events, command_id=request.command_id, fingerprint=b"other"
+            Stream(self.name), events=events, command_id=request.command_id, fingerprint=ANOTHER
         )
         [answer] = self.append(other)
         assert isinstance(answer, Rejected)

@@ -9,6 +9,8 @@ from casecore.integrity import core_hash, first_head, next_head
 from casecore.ledger import Request, Row, Sealed, Write
 
 META = b'{"actor":"ada"}'
+THE_SAME, ANOTHER = sha256(b"the same").digest(), sha256(b"another").digest()
+"""Fingerprints of what is asked."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ def asking(
     *streams: Stream,
     events: int | Sequence[int] = 1,
     command_id: UUID | None = None,
-    fingerprint: bytes = b"the same",
+    fingerprint: bytes = THE_SAME,
 ) -> Request:
     """A request that goes on with each of these streams, by as many events."""
     command_id = command_id or uuid4()

@@ -67,6 +67,10 @@ COMMENT ON TABLE es.tracking IS 'How far followers written with the eventsourcin
 CREATE FUNCTION es.slot(stream_id uuid) RETURNS smallint LANGUAGE sql IMMUTABLE
 RETURN ((get_byte(uuid_send(stream_id), 14) & 3) << 8 | get_byte(uuid_send(stream_id), 15))::smallint;
 
+-- The n-th of so many hashes or heads.
+CREATE FUNCTION es.nth(hashes bytea, n int) RETURNS bytea LANGUAGE sql IMMUTABLE
+RETURN substr(hashes, 32 * n - 31, 32);
+
 CREATE FUNCTION es.open_ledger(in_name text) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -84,13 +88,15 @@ END $$;
 -- counts from 0. Within a batch no stream and no command id may come twice.
 CREATE FUNCTION es.append(
     in_ledger int,
+    -- Of hashes and heads, 32 bytes each, there is one string with all of them: to make and to read
+    -- an array of them takes longer.
     -- An element a request. r_version: what it makes of the stream it is about; r_written: how many
     -- events it has; r_last: the number of the last of them, counted from 1 through the batch.
-    r_command uuid[], r_fingerprint bytea[], r_version int[], r_written int[], r_last int[],
+    r_command uuid[], r_fingerprints bytea, r_version int[], r_written int[], r_last int[],
     -- An element a write. w_request: the number of its request; w_first: that of its first event.
-    w_request int[], w_stream uuid[], w_expected int[], w_head bytea[], w_first int[],
+    w_request int[], w_stream uuid[], w_expected int[], w_heads bytea, w_first int[],
     -- An element an event. e_write: the number of its write.
-    e_write int[], e_type text[], e_data_hash bytea[], e_head bytea[], e_meta bytea[],
+    e_write int[], e_type text[], e_data_hashes bytea, e_heads bytea, e_meta bytea[],
     e_data bytea[],
     -- An element a request again.
     OUT outcome smallint[], OUT version int[], OUT "position" bigint[], OUT written int[],
@@ -120,6 +126,13 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE 'the ledger is appended to in READ COMMITTED' USING ERRCODE = '25001';
     END IF;
+    IF length(r_fingerprints) <> 32 * cardinality(r_command)
+       OR length(w_heads) <> 32 * cardinality(w_stream)
+       OR length(e_data_hashes) <> 32 * cardinality(e_write)
+       OR length(e_heads) <> 32 * cardinality(e_write)
+    THEN
+        RAISE 'every hash and head has 32 bytes' USING ERRCODE = '22023';
+    END IF;
 
     -- The lock, held until commit, in a statement of its own: the snapshot of the next one is
     -- taken when the wait is over, and shows all that was written meanwhile.
@@ -135,7 +148,7 @@ BEGIN
            ARRAY(
                SELECT w_request[n] FROM generate_series(1, cardinality(w_request)) AS n
                 WHERE NOT coalesce(
-                    (SELECT e.version = w_expected[n] AND e.head = w_head[n] FROM es.event e
+                    (SELECT e.version = w_expected[n] AND e.head = es.nth(w_heads, n) FROM es.event e
                       WHERE e.ledger = in_ledger AND e.stream_id = w_stream[n]
                       ORDER BY e.version DESC LIMIT 1),
                     w_expected[n] IN (-1, 0)))
@@ -152,7 +165,7 @@ BEGIN
             IF r_command[n] = ANY (known) THEN
                 SELECT * INTO first FROM es.command c
                  WHERE c.ledger = in_ledger AND c.command_id = r_command[n];
-                IF first.fingerprint = r_fingerprint[n] THEN
+                IF first.fingerprint = es.nth(r_fingerprints, n) THEN
                     outcome[n] := duplicate;
                     version[n] := first.version;
                     position[n] := first.position;
@@ -181,13 +194,14 @@ BEGIN
     SELECT in_ledger, w_expected[e_write[n]] + 1 + n - w_first[e_write[n]],
            shift[w_request[e_write[n]]] + n, at, w_stream[e_write[n]],
            r_command[w_request[e_write[n]]], es.slot(w_stream[e_write[n]]),
-           e_type[n], e_data_hash[n], e_head[n], e_meta[n], e_data[n]
+           e_type[n], es.nth(e_data_hashes, n), es.nth(e_heads, n), e_meta[n], e_data[n]
       FROM generate_series(1, cardinality(e_write)) AS n
      WHERE shift[w_request[e_write[n]]] IS NOT NULL;
 
     INSERT INTO es.command (ledger, version, position, recorded_at, command_id, written,
                             fingerprint)
-    SELECT in_ledger, version[n], position[n], at, r_command[n], written[n], r_fingerprint[n]
+    SELECT in_ledger, version[n], position[n], at, r_command[n], written[n],
+           es.nth(r_fingerprints, n)
       FROM generate_series(1, cardinality(r_command)) AS n
      WHERE shift[n] IS NOT NULL;
 END $$;
@@ -228,10 +242,10 @@ BEGIN
         SELECT a.outcome[1], a.version[1], a.position[1], a.written[1], a.recorded_at[1]
           INTO outcome, version, position, written, recorded_at
           FROM es.append(
-              in_ledger, ARRAY[in_command], ARRAY[in_fingerprint], ARRAY[in_expected + 1],
-              ARRAY[1], ARRAY[1], ARRAY[1], ARRAY[in_stream], ARRAY[in_expected], ARRAY[in_head],
-              ARRAY[1], ARRAY[1], ARRAY[e_type], ARRAY[e_data_hash], ARRAY[e_head],
-              ARRAY[e_meta], ARRAY[e_data]) AS a;
+              in_ledger, ARRAY[in_command], in_fingerprint, ARRAY[in_expected + 1],
+              ARRAY[1], ARRAY[1], ARRAY[1], ARRAY[in_stream], ARRAY[in_expected], in_head,
+              ARRAY[1], ARRAY[1], ARRAY[e_type], e_data_hash, e_head, ARRAY[e_meta],
+              ARRAY[e_data]) AS a;
         RETURN;
     END IF;
 
