@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 1_000
 """Where nobody looks, nothing is folded to fit."""
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
+MINUTE, HOUR, DAY, LONG = 60, 3_600, 86_400, 10 * 86_400
 
 
 class WhenParam(click.ParamType[datetime]):
@@ -70,12 +70,17 @@ def console() -> "Console":
 
 def table(*names: str, text: int = 1) -> "Table":
     """So many columns of text, and the others are numbers."""
-    from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    seen = sys.stdout.isatty()
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold underline" if seen else "")
     for n, name in enumerate(names):
-        made.add_column(name, justify="left" if n < text else "right")
+        # On a screen, text gives way to numbers, and the names of these to what they are.
+        if n < text:
+            made.add_column(name)
+        else:
+            head = name.replace(" ", "\n") if seen else name
+            made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     return made
 
 
@@ -95,14 +100,16 @@ def bar(total: int) -> Iterator[Callable[[int, str], None]]:
 
 
 def lasting(seconds: int) -> str:
-    """How long, as one says it: the largest two units."""
+    """How long, as one says it: in the largest unit, and the next where it matters."""
     if seconds < MINUTE:
         return f"{seconds} s"
     if seconds < HOUR:
         return f"{seconds // MINUTE} min"
     if seconds < DAY:
         return f"{seconds // HOUR} h {seconds % HOUR // MINUTE:02} min"
-    return f"{seconds // DAY:,} d {seconds % DAY // HOUR} h"
+    if seconds < LONG:
+        return f"{seconds // DAY} d {seconds % DAY // HOUR} h"
+    return f"{seconds // DAY:,} d"
 
 
 def when(at: datetime) -> str:
