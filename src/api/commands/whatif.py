@@ -155,11 +155,11 @@ def before_and_after(totals: "list[Total]") -> "Table":
 def cases(shown: "list[CaseDiffers]") -> "Table":
     made = table("case", "target", "was", "would be", text=4)
     for differs in shown:
-        for n, clock in enumerate(differs.turns):
+        for clock in differs.turns:
             name = clock.name if clock.subject is None else f"{clock.name} {clock.subject}"
             cycle = f" ({clock.cycle})" if clock.cycle > 1 else ""
             made.add_row(
-                "" if n else differs.case_ref,
+                differs.case_ref,
                 printable(name + cycle),
                 stands(clock.before),
                 stands(clock.after),
