@@ -69,7 +69,6 @@ async def test_one_bad_request_fails_alone(appender: Appender, recorder: Recorde
     assert await recorder.head() == 29
 
 
-@pytest.mark.parametrize("cancelled", [0, 1, 5])
 async def test_a_hash_of_another_length_is_refused_before_it_shifts_the_others(
     appender: Appender, recorder: Recorder
 ) -> None:
@@ -83,6 +82,7 @@ async def test_a_hash_of_another_length_is_refused_before_it_shifts_the_others(
         assert first is not None
 
 
+@pytest.mark.parametrize("cancelled", [0, 1, 5])
 async def test_a_cancelled_caller_cancels_no_flush(
     appender: Appender, recorder: Recorder, cancelled: int
 ) -> None:
