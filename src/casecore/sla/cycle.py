@@ -146,7 +146,9 @@ def view(cycle: Cycle, book: Book, now: datetime | None = None) -> ClockView:
     due = due_of(cycle, plan, at if now is not None else cycle.ended)
     consumed = consumed_by(cycle, book, at)
     breached = due if state == "breached" else None
-    warn_at = min((at for at, _ in warnings(cycle, plan)), default=None)
+    warn_at = None
+    if state in ("running", "paused"):
+        warn_at = min((at for at, _ in warnings(cycle, plan)), default=None)
     pin = cycle.pin
     return ClockView(
         clock_id=cycle.clock_id,
@@ -166,7 +168,7 @@ def view(cycle: Cycle, book: Book, now: datetime | None = None) -> ClockView:
         consumed_seconds=consumed // SECOND,
         remaining_seconds=max(0, plan.total - consumed) // SECOND,
         due_at=optional(due),
-        warn_at=optional(warn_at) if state in ("running", "paused") else None,
+        warn_at=optional(warn_at),
         satisfied_at=optional(cycle.satisfied),
         cancelled_at=optional(cycle.cancelled),
         breached_at=optional(breached),
