@@ -25,7 +25,7 @@ from casecore.recording import AnyEvent, Meta, Recorded, encode, event_of, seal
 ATTEMPTS_MAX = 10
 CONFLICT_SECONDS = 0.001
 """How long to stand back at most after a first conflict; twice as long after each further one."""
-CACHE_MAX = 10_000
+REMEMBERED_MAX = 10_000
 CLOCK_SKEW = timedelta(minutes=1)
 BACKDATING = {
     Role.AGENT: timedelta(hours=4),
@@ -105,6 +105,8 @@ class Core:
         self.recorder = recorder
         self.appender = appender
         self.now = now
+        self.remembered_max = REMEMBERED_MAX
+        """How many streams to keep at hand."""
         self._known: OrderedDict[UUID, Seen] = OrderedDict()
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -255,7 +257,7 @@ class Core:
     def _keep(self, stream_id: UUID, seen: Seen) -> None:
         self._known[stream_id] = seen
         self._known.move_to_end(stream_id)
-        if len(self._known) > CACHE_MAX:
+        while len(self._known) > self.remembered_max:
             self._known.popitem(last=False)
 
     async def _replay(self, first: Appended, stream_id: UUID) -> Written:

@@ -24,6 +24,8 @@ SHOWN_MAX = 10
 """How many reasons are printed; --report keeps more."""
 PROGRESS_SECONDS = 0.1
 JOBS_MAX = 16
+JOB_BYTES_MIN = 4 << 20
+"""How much of a file is worth the start of another process."""
 COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04")
 """How gzip and zip files begin."""
 
@@ -87,9 +89,7 @@ class LogOptions(NamedTuple):
 @click.option(
     "--jobs",
     type=click.IntRange(1, JOBS_MAX),
-    default=1,
-    show_default=True,
-    help="How many processes share the work: more than one where cores are idle.",
+    help="How many processes share the work; the default is one a core, for files worth it.",
 )
 @click.option("--share", hidden=True, help="K/N: as a helper, take on the K-th of N shares.")
 @ledger_option
@@ -100,7 +100,7 @@ def import_file(
     on_error: "OnError",
     report: Path | None,
     dry_run: bool,
-    jobs: int,
+    jobs: int | None,
     share: str | None,
     ledger: str | None,
     as_json: bool,
@@ -129,7 +129,7 @@ def import_file(
         mine = Share(*map(int, share.split("/")))
         sharing.stop_when_told(found)
     else:
-        mine = Share(0, 1 if dry_run else jobs)
+        mine = Share(0, 1 if dry_run else jobs or jobs_worth(file))
     helpers = 0 if share else mine.of - 1
     if report and not os.access(report.parent, os.W_OK | os.X_OK):
         raise click.UsageError(f"--report: {report.parent} is no folder that can be written to")
@@ -155,6 +155,12 @@ def import_file(
         tell(found, dry_run)
     if found.bad:
         raise SystemExit(1)
+
+
+def jobs_worth(file: Path) -> int:
+    """As many as there are cores for, and work for."""
+    cores = len(os.sched_getaffinity(0))
+    return min(cores, JOBS_MAX, 1 + file.stat().st_size // JOB_BYTES_MIN)
 
 
 def plans_of(file: BufferedReader, format: str, log: LogOptions, share: "Share") -> "Plans":

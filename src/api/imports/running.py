@@ -71,6 +71,7 @@ class Report(msgspec.Struct):
 async def run(core: Core, plans: Plans, format: str, on_error: OnError, report: Report) -> None:
     """Everything that is right comes in; when it stops, what is under way still does."""
     by = Actor(f"import:{format}", Role.SYSTEM)
+    core.remembered_max = IN_FLIGHT  # A file has a case once: more would only fill the memory.
 
     async def work() -> None:
         for plan in plans:
