@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -16,12 +17,15 @@ from casecore.appender import CHANNEL
 from casecore.database import Connection, Pool
 from casecore.errors import Conflict, Unavailable
 from casecore.recorder import Recorder
-from casecore.recording import Recorded, from_row
+from casecore.recording import Recorded, event_of, from_row
 from casecore.tables import Key, Part, Shape
 
 BATCH_MAX = 2_000
 CONNECTIONS_MAX = 2
 """How many projections of a ledger are written at the same time."""
+ROWS_KEPT_MAX = 1_000
+"""How many rows a projection keeps at hand, those it wrote last: what is worked on now is what
+will be worked on next."""
 
 POLL_SECONDS = 0.05
 """How soon the ledger is read again when nobody told of anything new: a notice can be lost."""
@@ -65,8 +69,46 @@ class Projection(Protocol):
     def keys(self, recorded: Recorded) -> Iterable[Any]:
         """The rows that an event it reads touches, each once."""
 
-    def fold(self, key: Any, row: Any, recorded: Recorded) -> Any:
-        """What becomes of the row; None is no row."""
+    @property
+    def fold(self) -> Callable[..., Any]:
+        """(key, row, recorded): what becomes of the row; None is no row."""
+
+
+class Learner(Protocol):
+    """Learns a stream in its order. What it says of a position must never change by what it
+    learns later: then it may be ahead of those who go by it."""
+
+    def learn(self, event: Any, position: int) -> None: ...
+
+
+class Reference(NamedTuple):
+    stream_id: UUID
+    begin: Callable[[], Learner]
+    """Makes one that has learned nothing yet."""
+
+
+@runtime_checkable
+class Reckoned(Projection, Protocol):
+    """One whose fold goes by another stream, as commands do that name one in `beside`, and whose
+    rows are shown as several: its fold gets what was learned of the stream as a fourth argument."""
+
+    @property
+    def TABLE(self) -> str:
+        """Of the rows that are folded."""
+
+    @property
+    def REFERENCE(self) -> Reference:
+        """Its events must be among READS, to be learned as they come."""
+
+    @property
+    def DETAILS(self) -> Shape:
+        """What is shown. These rows are never dropped."""
+
+    def settled(self, before: Any, row: Any, learned: Any) -> tuple[Any, Sequence[Any]]:
+        """The row as it is written, and those of its details that are not as they were before.
+
+        Once a row and batch, whatever the events: so it must come from the row alone.
+        """
 
 
 class FoldFailed(Exception):
@@ -80,14 +122,13 @@ class Follower:
         self.pool = pool
         self.recorder = recorder
         self.projection = projection
-        self.shape = Shape(
-            projection.NAME,
-            projection.ROW,
-            projection.KEY,
-            projection.INDEXES,
-            (projection.__doc__ or "").partition("\n")[0],
-        )
+        self.reckoned = projection if isinstance(projection, Reckoned) else None
+        self.shapes = shapes(projection)
         self.position = 0
+        self._learned = self.reckoned.REFERENCE.begin() if self.reckoned else None
+        self._learned_version = 0
+        self._rows: dict[Key, Any] = {}
+        """Some of the rows as they stand while the checkpoint is where this left it."""
 
     async def begin(self) -> None:
         """Find out where to go on; without a table of this version, make it and begin anew."""
@@ -96,15 +137,18 @@ class Follower:
             if found is None or found["version"] != self.projection.VERSION:
                 async with db.transaction():
                     found = await self._make(db)
+        await self._learn()
         self._stand_at(found["generation"], found["position"])
 
     async def beside(self) -> "Follower":
         """One that fills the next generation from zero while this one serves."""
         other = Follower(self.pool, self.recorder, self.projection)
-        other._stand_at(self.part.generation + 1, 0)
+        await other._learn()
+        other._stand_at(self.generation + 1, 0)
         async with self.pool.acquire() as db, db.transaction():
-            await other.part.clear(db)
-            await other.part.make_apart(db)
+            for part in other.parts:
+                await part.clear(db)
+                await part.make_apart(db)
             await other._set_out(db, serving=False)
         return other
 
@@ -122,7 +166,7 @@ class Follower:
                 if touched:
                     moved = await self._fold(db, touched, position)
                 else:
-                    moved = await self._move(db, position)
+                    moved = await move(db, [self], position) == [self]
         except (FoldFailed, asyncpg.PostgresError) as failure:
             await self._stopped(str(failure))
             raise
@@ -131,12 +175,24 @@ class Follower:
         else:
             await self.begin()  # Someone else has moved it.
 
+    async def _learn(self) -> None:
+        """All there is of what the fold goes by: more than it needs by now does no harm."""
+        if self.reckoned is None or self._learned is None:
+            return
+        stream_id = self.reckoned.REFERENCE.stream_id
+        for row in await self.recorder.history(stream_id, after=self._learned_version):
+            self._learned.learn(event_of(row), row.position)
+            self._learned_version = row.version
+
     def _touched(self, news: Sequence[Recorded]) -> list[tuple[Key, Recorded]]:
         reads, keys = self.projection.READS, self.projection.keys
+        reference = self.reckoned.REFERENCE.stream_id if self.reckoned else None
         touched = []
         for recorded in news:
             if type(recorded.event) in reads:
                 try:
+                    if self._learned is not None and recorded.stream_id == reference:
+                        self._learned.learn(recorded.event, recorded.position)
                     touched += [(key, recorded) for key in keys(recorded)]
                 except Exception as error:
                     raise failed(recorded, error) from error
@@ -147,41 +203,60 @@ class Follower:
     ) -> bool:
         """Write what becomes of the rows in one transaction with the checkpoint."""
         fold = self.projection.fold
+        beside = () if self._learned is None else (self._learned,)
         async with db.transaction():
-            if not await self._move(db, position):
+            if await move(db, [self], position) != [self]:
                 return False
-            found = await self.part.load(db, {key for key, _ in touched})
+            found = await self._load(db, {key for key, _ in touched})
             rows = dict(found)
             for key, recorded in touched:
                 try:
-                    rows[key] = fold(key, rows.get(key), recorded)
+                    rows[key] = fold(key, rows.get(key), recorded, *beside)
                 except Exception as error:
                     raise failed(recorded, error) from error
-            changed = (row for key, row in rows.items() if row is not found.get(key))
-            if kept := [row for row in changed if row is not None]:
+            changed = [key for key, row in rows.items() if row is not found.get(key)]
+            if self.reckoned is not None:
+                await self._detail(db, self.reckoned, found, rows, changed)
+            if kept := [rows[key] for key in changed if rows[key] is not None]:
                 await self.part.store(db, kept)
             if gone := [key for key in found if rows[key] is None]:
                 await self.part.drop(db, gone)
-            return True
+        self._keep(rows)
+        return True
 
-    async def _move(self, db: Connection, position: int) -> bool:
-        """Move the checkpoint, if it is where it was left; else someone else has moved it.
+    async def _detail(
+        self,
+        db: Connection,
+        reckoned: Reckoned,
+        found: dict[Key, Any],
+        rows: dict[Key, Any],
+        changed: Sequence[Key],
+    ) -> None:
+        """Settle the changed rows, and write what is shown of them."""
+        details: list[Any] = []
+        for key in changed:
+            try:
+                rows[key], more = reckoned.settled(found.get(key), rows[key], self._learned)
+            except Exception as error:
+                raise FoldFailed(f"what is shown of {key}: {error!r}") from error
+            details += more
+        if details:
+            await self.parts[1].store(db, details)
 
-        The disk is not waited for: should this be lost, rows and checkpoint are lost together.
-        """
-        moved = await db.fetchval(
-            """
-            UPDATE ops.checkpoint SET position = $5, updated_at = clock_timestamp(), error = NULL
-            WHERE ledger = $1 AND name = $2 AND generation = $3 AND version = $4 AND position = $6
-            RETURNING set_config('synchronous_commit', 'off', true)
-            """,
-            *self._name,
-            self.part.generation,
-            self.projection.VERSION,
-            position,
-            self.position,
-        )
-        return moved is not None
+    async def _load(self, db: Connection, keys: set[Key]) -> dict[Key, Any]:
+        """The rows there are of these; the checkpoint was ours to move, so those at hand hold."""
+        found = {key: self._rows[key] for key in keys & self._rows.keys()}
+        if more := keys - found.keys():
+            found |= await self.part.load(db, more)
+        return found
+
+    def _keep(self, rows: dict[Key, Any]) -> None:
+        for key, row in rows.items():
+            self._rows.pop(key, None)
+            if row is not None:
+                self._rows[key] = row
+        for key in [*self._rows][:-ROWS_KEPT_MAX]:
+            del self._rows[key]
 
     async def _stopped(self, why: str) -> None:
         await self.pool.execute(
@@ -189,8 +264,8 @@ class Follower:
             UPDATE ops.checkpoint SET error = $4
             WHERE ledger = $1 AND name = $2 AND generation = $3
             """,
-            *self._name,
-            self.part.generation,
+            *self.name,
+            self.generation,
             why,
         )
 
@@ -200,29 +275,32 @@ class Follower:
             SELECT generation, version, position FROM ops.checkpoint
             WHERE ledger = $1 AND name = $2 AND serving
             """,
-            *self._name,
+            *self.name,
         )
 
     async def _make(self, db: Connection) -> asyncpg.Record:
         await db.execute("SELECT pg_advisory_xact_lock($1)", MAKING)
         others = await db.fetch(
             "SELECT ledger, generation, version FROM ops.checkpoint WHERE name = $1",
-            self.shape.name,
+            self.projection.NAME,
         )
         newest = max((other["version"] for other in others), default=0)
         if newest > self.projection.VERSION:
             raise Unavailable(
                 "projection-newer",
-                f"{self.shape.name} is kept by a newer casecore (version {newest}): run that one",
+                f"{self.projection.NAME} is kept by a newer casecore (version {newest}):"
+                " run that one",
             )
         if newest < self.projection.VERSION:
-            for other in others:
-                await Part(self.shape, other["ledger"], other["generation"]).clear(db)
-            await self.shape.make(db)
-            await db.execute("DELETE FROM ops.checkpoint WHERE name = $1", self.shape.name)
+            for shape in self.shapes:
+                for other in others:
+                    await Part(shape, other["ledger"], other["generation"]).clear(db)
+                await shape.make(db)
+            await db.execute("DELETE FROM ops.checkpoint WHERE name = $1", self.projection.NAME)
         if (found := await self._checkpoint(db)) is None:
             self._stand_at(1, 0)
-            await self.part.make(db)
+            for part in self.parts:
+                await part.make(db)
             await self._set_out(db, serving=True)
             found = await self._checkpoint(db)
             assert found is not None
@@ -236,19 +314,72 @@ class Follower:
             ON CONFLICT (ledger, name, generation) DO UPDATE
             SET version = EXCLUDED.version, position = 0, error = NULL
             """,
-            *self._name,
-            self.part.generation,
+            *self.name,
+            self.generation,
             self.projection.VERSION,
             serving,
         )
 
     def _stand_at(self, generation: int, position: int) -> None:
-        self.part = Part(self.shape, self.recorder.id, generation)
+        self.generation = generation
+        self.parts = [Part(shape, self.recorder.id, generation) for shape in self.shapes]
         self.position = position
+        self._rows.clear()
 
     @property
-    def _name(self) -> tuple[int, str]:
-        return self.recorder.id, self.shape.name
+    def part(self) -> Part:
+        """Of the rows that are folded."""
+        return self.parts[0]
+
+    @property
+    def name(self) -> tuple[int, str]:
+        return self.recorder.id, self.projection.NAME
+
+
+def shapes(projection: Projection) -> list[Shape]:
+    """Its tables: that of the rows which are folded, then that of their details, if it has any."""
+    reckoned = projection if isinstance(projection, Reckoned) else None
+    folded = Shape(
+        reckoned.TABLE if reckoned else projection.NAME,
+        projection.ROW,
+        projection.KEY,
+        projection.INDEXES,
+        (projection.__doc__ or "").partition("\n")[0],
+    )
+    return [folded, reckoned.DETAILS] if reckoned else [folded]
+
+
+async def move(
+    db: Connection | Pool, followers: Sequence[Follower], position: int
+) -> list[Follower]:
+    """Move their checkpoints, in one statement; answer whose were where they had left them.
+
+    Someone else has moved the others. They are locked in one order, so that nobody waits for each
+    other. The disk is not waited for: should this be lost, rows and checkpoint are lost together.
+    """
+    moved = await db.fetch(
+        """
+        UPDATE ops.checkpoint c
+        SET position = $6, updated_at = clock_timestamp(), error = NULL
+        FROM (
+            SELECT name, generation FROM ops.checkpoint
+            JOIN unnest($2::text[], $3::int[], $4::int[], $5::bigint[])
+                AS left_at (name, generation, version, position)
+            USING (name, generation, version, position)
+            WHERE ledger = $1 ORDER BY name FOR UPDATE OF checkpoint
+        ) AS ours
+        WHERE c.ledger = $1 AND (c.name, c.generation) = (ours.name, ours.generation)
+        RETURNING c.name, set_config('synchronous_commit', 'off', true)
+        """,
+        followers[0].recorder.id,
+        [follower.projection.NAME for follower in followers],
+        [follower.generation for follower in followers],
+        [follower.projection.VERSION for follower in followers],
+        [follower.position for follower in followers],
+        position,
+    )
+    names = {row["name"] for row in moved}
+    return [follower for follower in followers if follower.projection.NAME in names]
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -363,7 +494,7 @@ class Feed:
             ORDER BY c.name
             """,
             self.recorder.id,
-            [follower.shape.name for follower in self._followers],
+            [follower.projection.NAME for follower in self._followers],
         )
         return [Progress(**row) for row in rows]
 
@@ -408,8 +539,13 @@ class Feed:
             for learn in self.on_rows:
                 learn(news)
             self._read_upto = news[-1].position
-            in_step = [f for f in self._followers if f.position >= before]
-            await asyncio.gather(*(self._tell(f, news) for f in in_step if f not in self._behind))
+            types = {type(recorded.event) for recorded in news}
+            in_step = [f for f in self._followers if f.position >= before and f not in self._behind]
+            idle = [f for f in in_step if f.projection.READS.isdisjoint(types)]
+            await asyncio.gather(
+                self._pass_over(idle, self._read_upto),
+                *(self._tell(f, news) for f in in_step if f not in idle),
+            )
         self._bring_up_the_rest()
         return len(news)
 
@@ -419,7 +555,24 @@ class Feed:
             async with self._writing:
                 await follower.apply(await follower.news() if news is None else news)
         except Exception:
-            logger.exception("%s stopped at %d", follower.shape.name, follower.position)
+            logger.exception("%s stopped at %d", follower.projection.NAME, follower.position)
+        self._moved()
+
+    async def _pass_over(self, followers: Sequence[Follower], position: int) -> None:
+        """Move those that nothing up to there is for, all at once."""
+        behind = [follower for follower in followers if follower.position < position]
+        if not behind:
+            return
+        try:
+            async with self._writing:
+                moved = await move(self.pool, behind, position)
+                for follower in behind:
+                    if follower in moved:
+                        follower.position = position
+                    else:
+                        await follower.begin()
+        except Exception:
+            logger.exception("the read models that nothing was for stopped before %d", position)
         self._moved()
 
     def _bring_up_the_rest(self) -> None:
@@ -474,10 +627,11 @@ async def rebuild(pool: Pool, recorder: Recorder, projection: Projection) -> Reb
 
 @asynccontextmanager
 async def alone(pool: Pool, follower: Follower) -> AsyncIterator[None]:
-    lock = f"{REBUILDING}/{follower.recorder.id}/{follower.shape.name}"
+    lock = f"{REBUILDING}/{follower.recorder.id}/{follower.projection.NAME}"
     async with pool.acquire() as db:
         if not await db.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
-            raise Conflict("rebuild-running", f"{follower.shape.name} is being rebuilt already")
+            name = follower.projection.NAME
+            raise Conflict("rebuild-running", f"{name} is being rebuilt already")
         try:
             yield
         finally:
@@ -489,7 +643,6 @@ async def switch(pool: Pool, serving: Follower, new: Follower) -> None:
 
     A reader that takes long is not waited for with the lock at hand, which would keep all others.
     """
-    name = serving.recorder.id, serving.shape.name
     for _ in range(SWITCH_ATTEMPTS_MAX):
         try:
             async with pool.acquire() as db, db.transaction():
@@ -499,30 +652,32 @@ async def switch(pool: Pool, serving: Follower, new: Follower) -> None:
                     SELECT position FROM ops.checkpoint
                     WHERE ledger = $1 AND name = $2 AND serving FOR UPDATE
                     """,
-                    *name,
+                    *serving.name,
                 )
                 while new.position < position:
                     await new.apply(await new.news(upto=position))
-                await serving.part.detach(db)
-                await new.part.attach(db)
+                for old, part in zip(serving.parts, new.parts, strict=True):
+                    await old.detach(db)
+                    await part.attach(db)
                 await db.execute(
-                    "DELETE FROM ops.checkpoint WHERE ledger = $1 AND name = $2 AND serving", *name
+                    "DELETE FROM ops.checkpoint WHERE ledger = $1 AND name = $2 AND serving",
+                    *serving.name,
                 )
                 await db.execute(
                     """
                     UPDATE ops.checkpoint SET serving = true
                     WHERE ledger = $1 AND name = $2 AND generation = $3
                     """,
-                    *name,
-                    new.part.generation,
+                    *new.name,
+                    new.generation,
                 )
                 return
         except asyncpg.LockNotAvailableError:
             await asyncio.sleep(SWITCH_LOCK_MILLISECONDS / 1000)
     raise Unavailable(
         "rebuild-not-switched",
-        f"{serving.shape.name} was read without a pause, so the rebuilt rows could not be put in"
-        " its place: try again when there is less to do",
+        f"{serving.projection.NAME} was read without a pause, so the rebuilt rows could not be put"
+        " in its place: try again when there is less to do",
     )
 
 

@@ -69,11 +69,14 @@ def sql_type(of: inspect.Type) -> tuple[str, bool]:
     raise TypeError(f"no column can hold {of}")
 
 
-def docstrings(of: type[Any]) -> dict[str, str]:
+def docstrings(of: type[msgspec.Struct]) -> dict[str, str]:
     """The sentence below each field, which Python itself does not keep."""
+    if of is msgspec.Struct:
+        return {}
     [body] = ast.parse(dedent(getsource(of))).body
     assert isinstance(body, ast.ClassDef)
-    found = {}
+    assert of.__base__ is not None
+    found = docstrings(of.__base__)
     for field, below in zip(body.body, body.body[1:], strict=False):
         match field, below:
             case (
@@ -103,6 +106,23 @@ def readers(of: type[msgspec.Struct]) -> list[tuple[int, Callable[[Any], Any]]]:
     return [(i, column.read) for i, column in enumerate(columns_of(of)) if column.read]
 
 
+class View(NamedTuple):
+    """A table as others read it: with some columns worked out anew whenever it is read."""
+
+    name: str
+    columns: dict[str, str]
+    """What they are instead."""
+    comment: str
+
+    def make(self, table: str, of: Sequence[Column]) -> list[str]:
+        selected = [f"{self.columns.get(c.name, c.quoted)} AS {c.quoted}" for c in of]
+        return [
+            f"CREATE VIEW {self.name} AS SELECT ledger, {', '.join(selected)} FROM {table}",
+            f"COMMENT ON VIEW {self.name} IS {literal(self.comment)}",
+            *commented(self.name, of),
+        ]
+
+
 class Shape(NamedTuple):
     """A table as its projection describes it. Each ledger has a part, to be rebuilt alone."""
 
@@ -111,6 +131,7 @@ class Shape(NamedTuple):
     key: tuple[str, ...]
     indexes: tuple[str, ...]
     comment: str
+    views: tuple[View, ...] = ()
 
     @property
     def table(self) -> str:
@@ -125,15 +146,13 @@ class Shape(NamedTuple):
             f"PRIMARY KEY (ledger, {', '.join(quoted(self.key))})",
         ]
         statements = [
+            *(f"DROP VIEW IF EXISTS {view.name}" for view in self.views),
             f"DROP TABLE IF EXISTS {table}",
             f"CREATE TABLE {table} ({', '.join(defined)}) PARTITION BY LIST (ledger)",
             *(f"CREATE INDEX ON {table} {index}" for index in self.indexes),
             f"COMMENT ON TABLE {table} IS {literal(self.comment)}",
-            *(
-                f"COMMENT ON COLUMN {table}.{c.quoted} IS {literal(c.comment)}"
-                for c in columns
-                if c.comment
-            ),
+            *commented(table, columns),
+            *(statement for view in self.views for statement in view.make(table, columns)),
         ]
         await db.execute(";\n".join(statements))
 
@@ -210,6 +229,14 @@ class Part:
 
     async def drop(self, db: Connection, keys: Iterable[Key]) -> None:
         await db.execute(self._drop, *transposed(keys))
+
+
+def commented(relation: str, columns: Iterable[Column]) -> list[str]:
+    return [
+        f"COMMENT ON COLUMN {relation}.{c.quoted} IS {literal(c.comment)}"
+        for c in columns
+        if c.comment
+    ]
 
 
 def quoted(names: Iterable[str]) -> list[str]:

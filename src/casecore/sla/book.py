@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, Self, assert_never
 from casecore.actors import Actor
 from casecore.case.events.intake import Priority
 from casecore.clocks.calendar import Calendar
+from casecore.clocks.clock import FOREVER
 from casecore.clocks.instants import micros
 from casecore.clocks.openings import Openings
 from casecore.clocks.targets import AnyTarget
@@ -113,8 +114,7 @@ class Book:
         self._in_force: dict[tuple[int, int], InForce] = {}
         self.position = 0
         """How far in the ledger it has learned."""
-        self.events: frozenset[str] = frozenset()
-        """The types of all events that any rule speaks of."""
+        self._spoken_of: dict[str, int] = {}
         for fact in facts:
             self.learn(fact.event, fact.position)
 
@@ -150,7 +150,8 @@ class Book:
                     self._ends[id, version, rule.name] = frozenset(
                         t.event for t in (*rule.satisfied_by, *rule.cancelled_by, *rule.moved_by)
                     )
-                    self.events |= {trigger.event for trigger in triggers(rule)}
+                    for trigger in triggers(rule):
+                        self._spoken_of.setdefault(trigger.event, position)
                 self._step(id, Step(position, micros(event.effective_from), version))
             case SlaPolicyRetired():
                 self._step(event.policy_id, Step(position, micros(event.retired_from), None))
@@ -158,6 +159,20 @@ class Book:
                 pass
             case _:
                 assert_never(event)
+
+    @property
+    def events(self) -> frozenset[str]:
+        """The types of all events that any rule speaks of."""
+        return frozenset(self._spoken_of)
+
+    def speaks_of(self, event: str, position: int) -> bool:
+        """Whether any rule did that was published by then."""
+        return self._spoken_of.get(event, FOREVER) <= position
+
+    @property
+    def calendars(self) -> dict[tuple[str, int], Openings]:
+        """When each version of a calendar is open."""
+        return self._openings
 
     def _step(self, policy_id: str, step: Step) -> None:
         self._courses.setdefault(policy_id, []).append(step)

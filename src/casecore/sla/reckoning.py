@@ -119,7 +119,8 @@ class CaseClocks(msgspec.Struct, frozen=True, gc=False):
     def evolve(self, fact: Fact, book: Book) -> "CaseClocks":
         """With one more fact of the case or its clock set; the book must have come as far."""
         event, name = fact.event, type(fact.event).__name__
-        if type(event) not in READ and name not in book.events:
+        spoken_of = book.speaks_of(name, fact.position)
+        if not spoken_of and type(event) not in READ:
             return self
         then = Moment(fact.position, micros(fact.recorded_at))
         actor = fact.actor
@@ -130,14 +131,14 @@ class CaseClocks(msgspec.Struct, frozen=True, gc=False):
         clocks = classified(self, seen)
         if type(event) in WAITED:
             clocks = waited(clocks, seen, book)
-        if name in book.events:
+        if spoken_of:
             clocks = triggered(clocks, seen, book)
             clocks = begun_again(clocks, clocks.over[len(self.over) :], seen, book)
         if self.stage != "unknown" and clocks.attributes != self.attributes:
             clocks = retargeted(clocks, seen, book)
         if isinstance(event, CaseReopened):
             clocks = reopened(clocks, seen, book)
-        if name in book.events:
+        if spoken_of:
             clocks = begun(clocks, seen, book)
         return renewed(clocks, seen, book) if clocks.unanswered else clocks
 
