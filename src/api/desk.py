@@ -9,7 +9,7 @@ from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
-from casecore.database import Pool, connect, ledger_id, migrate
+from casecore.database import Pool, connect, ledger_id, ledgers, migrate
 from casecore.following import Feed
 from casecore.recorder import Recorder
 from projections import PROJECTIONS
@@ -73,6 +73,10 @@ class Desks:
                         await desk.feed.start()
                     self._desks[ledger] = desk
         return self._desks[ledger]
+
+    async def ledgers(self) -> list[str]:
+        """The names of all there are, opened or not."""
+        return await ledgers(self.pool)
 
     async def ready(self) -> bool:
         """Whether a request that came now could be answered."""

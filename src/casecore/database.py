@@ -62,9 +62,9 @@ async def ledger_id(pool: Pool, name: str) -> int:
     return opened
 
 
-async def has_ledger(pool: Pool, name: str) -> bool:
-    found: bool = await pool.fetchval("SELECT EXISTS (SELECT FROM es.ledger WHERE name = $1)", name)
-    return found
+async def ledgers(pool: Pool) -> list[str]:
+    rows = await pool.fetch("SELECT name FROM es.ledger ORDER BY name")
+    return [row["name"] for row in rows]
 
 
 async def migrate(url: str) -> None:

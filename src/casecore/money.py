@@ -17,7 +17,7 @@ DECIMALS = {
 """How many digits ISO 4217 gives a currency's minor unit, where it is not two."""
 
 
-class Money(msgspec.Struct, frozen=True, order=True):
+class Money(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
     """`minor` counts pence, cents, yen: the currency's smallest unit."""
 
     minor: Annotated[int, Meta(ge=0, le=10**15)]

@@ -309,6 +309,7 @@ def test_a_policy_is_published_once_and_shown(shell: Shell, tmp_path: Path) -> N
     file = tmp_path / "policy.toml"
     file.write_text("[limits.agent]\npercent_bp = 500\n")
     ledger = ("--ledger", "policies")
+    shell.run("keys", "create", "--actor", "boss", "--role", "admin", *ledger)
     assert "casecore policy publish" in shell.run("policy", "show", *ledger, exits=1)[1]
     assert "version 1 takes effect" in shell.run("policy", "publish", str(file), *ledger)[0]
     assert "in force already" in shell.run("policy", "publish", str(file), *ledger)[0]
@@ -390,6 +391,24 @@ def answered(request: urllib.request.Request) -> int:
             if error.code != 503:
                 raise
             time.sleep(0.05)
+
+
+def test_whoever_reads_makes_no_ledger_of_a_mistyped_name(shell: Shell) -> None:
+    shell.run("migrate")
+    shell.run("import", "--format", "cfpb", "--ledger", "known", os.devnull, exits=1)
+    _, complaint = shell.run("policy", "show", "--ledger", "knwon", exits=1)
+    assert "there is no ledger knwon" in complaint
+    assert "known" in complaint.partition("there is no ledger knwon")[2]
+    _, again = shell.run("projections", "status", "--ledger", "knwon", exits=1)
+    assert "there is no ledger knwon" in again
+
+
+def test_a_data_folder_that_is_a_file_is_a_sentence(shell: Shell, server: str) -> None:
+    folder = shell.data_dir.parent / "no-folder"
+    folder.write_text("")
+    given = {"CASECORE_DATA_DIR": str(folder), "CASECORE_DATABASE_URL": server}
+    _, complaint = shell.run("serve", "--port", "0", exits=1, **given)
+    assert f"{folder} cannot be the folder" in complaint
 
 
 def test_an_address_that_is_taken_is_a_sentence(tmp_path: Path) -> None:

@@ -56,10 +56,9 @@ def create(actor: str, role: str, name: str, ledger: str | None, as_json: bool) 
 
     async def work(desks: "Desks") -> tuple[UUID, str]:
         from api.keys import create
-        from casecore.database import has_ledger
 
         where = ledger or settings().ledger
-        there = await has_ledger(desks.pool, where)
+        there = where in await desks.ledgers()
         made = await create(desks.pool, where, actor, Role(role), name)
         if not there:
             await desks.desk(where)

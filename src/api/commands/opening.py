@@ -94,6 +94,11 @@ def at_desk(
     name = ledger or settings().ledger
 
     async def working(desks: "Desks") -> T:
+        if reading and name not in (ledgers := await desks.ledgers()):
+            raise NotFound(
+                "ledger-not-found",
+                f"there is no ledger {name}: there is {', '.join(ledgers) or 'none yet'}",
+            )
         return await work(await desks.desk(name))
 
     return at_desks(working, following=following, reading=reading)

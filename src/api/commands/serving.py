@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.opening import database, settings
-from casecore.errors import CaseError
+from casecore.errors import CaseError, Unavailable
 
 if TYPE_CHECKING:
     from api.desk import Desk
@@ -89,7 +89,7 @@ async def _serve(url: str, host: str, port: int, keeper: Keeper | None) -> None:
     given = settings()
     async with Desks.open(url) as desks:
         await ensure_policy(await desks.desk(given.ledger))
-        given.data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(given.data_dir)
         click.echo(await ensure_admin(desks.pool, given.data_dir / "admin.key"))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -100,6 +100,17 @@ async def _serve(url: str, host: str, port: int, keeper: Keeper | None) -> None:
         except* CaseError as failures:
             # Nothing can be served without a database, or without an address.
             raise failures.exceptions[0] from None
+
+
+def make_folder(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            "data-dir-unusable",
+            f"{data_dir} cannot be the folder for the admin key ({error.strerror}): name another"
+            " with CASECORE_DATA_DIR",
+        ) from None
 
 
 async def ensure_policy(desk: "Desk") -> None:

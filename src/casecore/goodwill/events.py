@@ -14,7 +14,7 @@ Amounts = Annotated[tuple[Money, ...], Meta(max_length=50)]
 """One per currency."""
 
 
-class Limit(msgspec.Struct, frozen=True):
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a role may offer alone: nothing in a currency that `amounts` does not name.
 
     It holds for all that stands on the case with the new offer, whoever offered or approved the
@@ -27,7 +27,7 @@ class Limit(msgspec.Struct, frozen=True):
     amounts: Amounts = ()
 
 
-class GoodwillTerms(msgspec.Struct, frozen=True):
+class GoodwillTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of one version of the policy."""
 
     limits: Annotated[tuple[Limit, ...], Meta(min_length=1, max_length=10)]
