@@ -11,8 +11,8 @@ from uuid import UUID
 import asyncpg
 
 from casecore.database import Connection, Pool
-from casecore.errors import Conflict, Rejected, Unavailable
-from casecore.ledger import Appended, Request, Sealed
+from casecore.errors import Conflict, Unavailable
+from casecore.ledger import Appended, Request, Sealed, key_reused
 
 FLUSH_REQUESTS_MAX = 128
 FLUSH_BYTES_MAX = 1 << 20
@@ -284,12 +284,7 @@ def _give(waiting: "asyncio.Future[Appended]", answer: Answer) -> None:
             Conflict("version-conflict", "someone else changed this first; read it and ask again")
         )
     else:
-        waiting.set_exception(
-            Rejected(
-                "idempotency-key-reuse",
-                "this key was used for another request; use a new key for a new request",
-            )
-        )
+        waiting.set_exception(key_reused())
 
 
 async def store(

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from casecore.errors import Rejected
+
 
 class Sealed(NamedTuple):
     """An event as it will be stored, its place in the chain worked out."""
@@ -63,3 +65,11 @@ class Row(NamedTuple):
     data: bytes
     data_hash: bytes
     head: bytes
+
+
+def key_reused() -> Rejected:
+    """The refusal of a command id that stands for another request already."""
+    return Rejected(
+        "idempotency-key-reuse",
+        "this key was used for another request; use a new key for a new request",
+    )

@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from casecore.database import Pool
-from casecore.errors import Rejected
-from casecore.ledger import Appended, Row
+from casecore.ledger import Appended, Row, key_reused
 
 COLUMNS = "position, stream_id, version, type, recorded_at, command_id, meta, data, data_hash, head"
 
@@ -60,10 +59,7 @@ class Recorder:
         if row is None:
             return None
         if row["fingerprint"] != fingerprint:
-            raise Rejected(
-                "idempotency-key-reuse",
-                "this key was used for another request; use a new key for a new request",
-            )
+            raise key_reused()
         version, position, written, recorded_at, _ = row
         return Appended(version, position, written, recorded_at, duplicate=True)
 
