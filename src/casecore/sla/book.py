@@ -68,6 +68,15 @@ class Attributes(NamedTuple):
     queue: str | None = None
 
 
+class Heeded(NamedTuple):
+    """What a rule takes one type of event for."""
+
+    rule: TargetRule
+    satisfied_by: tuple[Trigger, ...]
+    cancelled_by: tuple[Trigger, ...]
+    moved_by: tuple[Trigger, ...]
+
+
 class Choice(NamedTuple):
     """A rule that holds for a case, and the versions it is from."""
 
@@ -104,7 +113,7 @@ class Book:
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         self._policies: dict[tuple[str, int], SlaPolicy] = {}
         self._rules: dict[tuple[str, int, str], TargetRule] = {}
-        self._ends: dict[tuple[str, int, str], frozenset[str]] = {}
+        self._heeded: dict[tuple[str, int, str, str], Heeded] = {}
         self._courses: dict[str, list[Step]] = {}
         self._calendars: dict[str, list[tuple[int, int]]] = {}
         self._openings: dict[tuple[str, int], Openings] = {}
@@ -147,9 +156,8 @@ class Book:
                 self._policies[id, version] = policy
                 for rule in policy.targets:
                     self._rules[id, version, rule.name] = rule
-                    self._ends[id, version, rule.name] = frozenset(
-                        t.event for t in (*rule.satisfied_by, *rule.cancelled_by, *rule.moved_by)
-                    )
+                    for name in {trigger.event for trigger in endings(rule)}:
+                        self._heeded[id, version, rule.name, name] = heeded(rule, name)
                     for trigger in triggers(rule):
                         self._spoken_of.setdefault(trigger.event, position)
                 self._step(id, Step(position, micros(event.effective_from), version))
@@ -187,9 +195,9 @@ class Book:
     def rule(self, pin: Pin, name: str) -> TargetRule:
         return self._rules[pin.policy_id, pin.policy_version, name]
 
-    def ends(self, pin: Pin, name: str) -> frozenset[str]:
-        """The events that may end such a clock, or move its date."""
-        return self._ends[pin.policy_id, pin.policy_version, name]
+    def heeded(self, pin: Pin, name: str, event: str) -> Heeded | None:
+        """What such a clock makes of the event, if it may end it, or move its date."""
+        return self._heeded.get((pin.policy_id, pin.policy_version, name, event))
 
     def has(self, pin: Pin, name: str) -> bool:
         return (pin.policy_id, pin.policy_version, name) in self._rules and (
@@ -269,4 +277,18 @@ def target_for(rule: TargetRule, priority: Priority) -> AnyTarget | None:
 
 
 def triggers(rule: TargetRule) -> tuple[Trigger, ...]:
-    return (*rule.starts, *rule.satisfied_by, *rule.cancelled_by, *rule.moved_by)
+    return (*rule.starts, *endings(rule))
+
+
+def endings(rule: TargetRule) -> tuple[Trigger, ...]:
+    return (*rule.satisfied_by, *rule.cancelled_by, *rule.moved_by)
+
+
+def heeded(rule: TargetRule, event: str) -> Heeded:
+    return Heeded(
+        rule,
+        *(
+            tuple(trigger for trigger in triggers if trigger.event == event)
+            for triggers in (rule.satisfied_by, rule.cancelled_by, rule.moved_by)
+        ),
+    )

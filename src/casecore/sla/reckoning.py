@@ -1,6 +1,5 @@
 """A case's clocks, folded from its events and those of its clock set."""
 
-import operator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -30,7 +29,7 @@ from casecore.clockset.events import (
     ClockWarned,
 )
 from casecore.errors import Rejected
-from casecore.sla.book import Attributes, Book, Choice, Fact, Moment, target_for
+from casecore.sla.book import Attributes, Book, Choice, Fact, Heeded, Moment, target_for
 from casecore.sla.cycle import (
     RESOLVED,
     Breach,
@@ -244,27 +243,35 @@ def pauses(clocks: CaseClocks, cycle: Cycle, book: Book) -> tuple[Pause, ...]:
 
 def triggered(clocks: CaseClocks, seen: Seen, book: Book) -> CaseClocks:
     """With what the event ends or moves, as the rule of each clock's version says."""
-    name, rules = seen.name, book.ends
-    over = [proven(c, seen, book) if name in rules(c.pin, c.name) else c for c in clocks.over]
-    after = [touched(c, seen, book) if name in rules(c.pin, c.name) else c for c in clocks.running]
-    if all(map(operator.is_, (*over, *after), clocks.cycles)):
-        return clocks
-    over += [cycle for cycle in after if cycle.ended is not None]
-    running = tuple(cycle for cycle in after if cycle.ended is None)
-    return replace(clocks, running=running, over=tuple(over))
+    over: list[Cycle] = []
+    running: list[Cycle] = []
+    changes = False
+    for cycle in clocks.over:
+        after = cycle
+        if heeded := book.heeded(cycle.pin, cycle.name, seen.name):
+            after = proven(cycle, heeded, seen, book)
+        changes = changes or after is not cycle
+        over.append(after)
+    for cycle in clocks.running:
+        after = cycle
+        if heeded := book.heeded(cycle.pin, cycle.name, seen.name):
+            after = touched(cycle, heeded, seen, book)
+        changes = changes or after is not cycle
+        (running if after.ended is None else over).append(after)
+    return replace(clocks, running=tuple(running), over=tuple(over)) if changes else clocks
 
 
-def touched(cycle: Cycle, seen: Seen, book: Book) -> Cycle:
-    rule = book.rule(cycle.pin, cycle.name)
+def touched(cycle: Cycle, heeded: Heeded, seen: Seen, book: Book) -> Cycle:
+    rule = heeded.rule
     if rule.subject and getattr(seen.event, rule.subject, cycle.subject) != cycle.subject:
         return cycle
-    at = first_time(rule.satisfied_by, seen)
+    at = first_time(heeded.satisfied_by, seen)
     if at is not None and (at >= cycle.started or rule.recurs == "never"):
         return replace(cycle, satisfied=at, ended_by=seen.name, legs=legs_by(cycle, at))
-    at = first_time(rule.cancelled_by, seen)
+    at = first_time(heeded.cancelled_by, seen)
     if at is not None:
         return replace(cycle, cancelled=at, ended_by=seen.name, legs=legs_by(cycle, at))
-    at = first_time(rule.moved_by, seen)
+    at = first_time(heeded.moved_by, seen)
     if at is not None and not is_over(cycle, book, at):
         due = getattr(seen.event, rule.due_from or "", None)
         if due is not None:
@@ -273,12 +280,12 @@ def touched(cycle: Cycle, seen: Seen, book: Book) -> Cycle:
     return cycle
 
 
-def proven(cycle: Cycle, seen: Seen, book: Book) -> Cycle:
+def proven(cycle: Cycle, heeded: Heeded, seen: Seen, book: Book) -> Cycle:
     """A breached cycle that is over, with a later record that it had been satisfied in time."""
-    rule = book.rule(cycle.pin, cycle.name)
+    rule = heeded.rule
     if rule.subject and getattr(seen.event, rule.subject, cycle.subject) != cycle.subject:
         return cycle
-    at = first_time(rule.satisfied_by, seen)
+    at = first_time(heeded.satisfied_by, seen)
     if at is None or not cycle.started <= at < (cycle.proof or cycle.ended or 0):
         return cycle
     if cycle.breach is None and breached_due(cycle, book, at) is None:
@@ -545,6 +552,8 @@ def rebaselined(
     leg = cycle.legs[-1]
     if leg.due is not None or cycle.kind == "regulatory" or not book.has(event.after, cycle.name):
         return cycle
+    if event.after == leg.pin:
+        return cycle  # Nothing moves: what it was left by an earlier change is not left anew.
     rule = book.rule(event.after, cycle.name)
     target = target_for(rule, clocks.attributes.priority)
     if target is None:
