@@ -105,15 +105,7 @@ async def imports(bench: Bench) -> list[Compared]:
     copy = "COPY of the same rows"
     return [
         Compared(what, events, "/s", ours, target=Target("at least", 30_000)),
-        Compared(
-            what,
-            events,
-            "/s",
-            ours,
-            f"{copy}, with the same indexes",
-            indexed,
-            Target("at least", 0.3),
-        ),
+        Compared(what, events, "/s", ours, f"{copy}, with the same indexes", indexed),
         Compared(what, events, "/s", ours, f"{copy}, without any index", plain),
     ]
 

@@ -23,6 +23,11 @@ STOCK_THREADS = 4
 PGBENCH_CLIENTS = 32
 
 BARE = "INSERT INTO bench.bare (stream_id, version, type, meta, data) VALUES ($1, $2, $3, $4, $5)"
+SAME_ROW = """
+    INSERT INTO bench.same_row (ledger, version, position, recorded_at, stream_id, command_id, slot,
+                                type, data_hash, head, meta, data)
+    VALUES ($1, $2, $3, now(), $4, $5, 0, $6, $7, $8, $9, $10)
+"""
 
 TABLES = """
 CREATE SCHEMA bench;
@@ -31,6 +36,7 @@ CREATE TABLE bench.bare (
     stream_id uuid NOT NULL, version int NOT NULL, type text NOT NULL,
     meta bytea NOT NULL, data bytea NOT NULL
 );
+CREATE TABLE bench.same_row (LIKE es.event INCLUDING ALL);
 """
 
 COPIED = (
