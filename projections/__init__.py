@@ -1,7 +1,16 @@
 """The read models that follow the ledger."""
 
 from casecore.following import Projection
-from projections import agent_queues, callbacks, cases, goodwill, promises, solutions, timeline
+from projections import (
+    agent_queues,
+    callbacks,
+    cases,
+    goodwill,
+    promises,
+    sla_clocks,
+    solutions,
+    timeline,
+)
 
 PROJECTIONS: tuple[Projection, ...] = (
     cases,
@@ -11,4 +20,5 @@ PROJECTIONS: tuple[Projection, ...] = (
     goodwill,
     solutions,
     timeline,
+    sla_clocks,
 )

@@ -1,10 +1,12 @@
 """What waits for an owner, in the order in which it is to be taken on.
 
-Everybody sees the same order: it comes from the events alone, and no two cases share a place.
+Everybody sees the same order: it comes from the events and the time alone, and no two cases share
+a place. Those escalated highest come first, then those with a clock that is overdue, then those
+with the least open time until a clock is due, in coarse steps; then the gravest, the oldest.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -27,10 +29,27 @@ from casecore.case.events.ownership import (
     OwnershipTransferred,
 )
 from casecore.case.events.triage import CaseReclassified, CaseTriaged, PriorityChanged
+from casecore.clocks.instants import micros
 from casecore.database import Pool
 from casecore.recording import Recorded
+from casecore.sla.book import Book
+from casecore.sla.events import TargetKind
 from casecore.tables import columns, row_of
-from projections.paging import Instant, Number, Page, page, place_of
+from projections.paging import Instant, Number, Page, forged, page, place_of
+from projections.sla_clocks import mark
+
+HOUR = 3600
+SLACK_SECONDS = (1 * HOUR, 4 * HOUR, 8 * HOUR, 16 * HOUR, 40 * HOUR)
+"""Where the steps of slack end, in open time: an hour, in which only this one can still be done;
+half a day, a day, two days, a week of a desk that is open eight hours. Within a step the gravest
+comes first: an hour more or less does not matter then."""
+WAIT_MAX = timedelta(days=3)
+"""Who waits so long for an owner is in the first step, whatever the clocks say: nobody starves
+behind a stream of cases that are more urgent."""
+PAGED_MAX = timedelta(days=1)
+"""How old a page may be for the next one to be asked for. It goes by the same time."""
+AHEAD_MAX = timedelta(minutes=1)
+"""How far the clock of the process that answered the page before may be ahead of ours."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -60,10 +79,12 @@ class Waiting(msgspec.Struct, frozen=True):
     """The tier of each hierarchical escalation that was not declined."""
     queued_at: datetime
     """Since when it has been in the queue."""
+    unowned_since: datetime
+    """Since when it waits for an owner, in whichever queue."""
 
 
 NAME = "agent_queues"
-VERSION = 1
+VERSION = 2
 ROW = Waiting
 KEY: tuple[str, ...] = ("case_id",)
 READS: frozenset[type] = frozenset(
@@ -86,9 +107,7 @@ READS: frozenset[type] = frozenset(
         CaseMarkedNotComplaint,
     }
 )
-INDEXES: tuple[str, ...] = (
-    "(ledger, queue, (-tier), (-severity), received_at, case_id) WHERE open AND owner IS NULL",
-)
+INDEXES: tuple[str, ...] = ("(ledger, queue) WHERE open AND owner IS NULL",)
 
 Key = tuple[UUID]
 
@@ -108,8 +127,8 @@ def fold(key: Key, row: Waiting | None, recorded: Recorded) -> Waiting:
         case CaseAssigned():
             return replace(row, owner=event.agent)
         case CaseReleased():
-            queued_at = recorded.recorded_at
-            return replace(row, owner=None, queue=event.queue, queued_at=queued_at)
+            at = recorded.recorded_at
+            return replace(row, owner=None, queue=event.queue, queued_at=at, unowned_since=at)
         case OwnershipTransferred():
             return replace(row, owner=event.to_agent)
         case ComplaintEscalated() if event.kind == "hierarchical":
@@ -130,7 +149,8 @@ def fold(key: Key, row: Waiting | None, recorded: Recorded) -> Waiting:
         case ComplaintResolved() | CaseClosed() | CaseWithdrawn() | CaseMarkedNotComplaint():
             return replace(row, open=False)
         case CaseReopened():
-            return replace(row, open=True, queued_at=recorded.recorded_at)
+            at = recorded.recorded_at
+            return replace(row, open=True, queued_at=at, unowned_since=at)
     return row
 
 
@@ -153,6 +173,7 @@ def registered(key: Key, event: CaseRegistered, recorded: Recorded) -> Waiting:
         received_at=event.received_at,
         escalations={},
         queued_at=recorded.recorded_at,
+        unowned_since=recorded.recorded_at,
     )
 
 
@@ -163,30 +184,78 @@ def escalated(row: Waiting, escalations: dict[str, int]) -> Waiting:
 class Queue(msgspec.Struct, frozen=True):
     queue: str
     waiting: int
+    breached: int
+    """How many of those that wait have a clock that is overdue."""
     oldest_received_at: datetime
     highest_tier: int
+    next_due_at: datetime | None
+    next_due_kind: TargetKind | None
+    slack_seconds: int | None
+    """The least there is."""
+
+
+class Item(Waiting, frozen=True):
+    next_due_at: datetime | None
+    """When the first of its clocks is due, or was."""
+    next_due_kind: TargetKind | None
+    next_due_name: str | None
+    breached: bool
+    """Whether that has passed, and nobody answered."""
+    slack_seconds: int | None
+    """The open time left until a clock is due, by its own calendar; a regulator's counts as due a
+    day sooner. Below zero when it has passed; null without a clock that runs."""
+    step: int
+    """Of the slack, from 0 for the most urgent."""
 
 
 class Place(NamedTuple):
-    """A place in the order: escalated first, then the gravest, then who came first."""
+    """A place in the order as it was at a time: it does not change while it is paged through."""
 
+    at: Instant
     minus_tier: Number
+    in_time: bool
+    step: Number
     minus_severity: Number
     received_at: Instant
     case_id: UUID
 
 
-async def queues(pool: Pool, ledger: int) -> list[Queue]:
+ORDER = "-tier, NOT breached, step, -severity, received_at, case_id"
+WAITING = f"""
+    WITH calendars (calendar_id, calendar_version, mark) AS (
+        SELECT * FROM unnest($3::text[], $4::bigint[], $5::bigint[])
+    ), slack AS (
+        SELECT q.*, s.next_due_at, s.next_due_kind, s.next_due_name,
+               coalesce(s.next_due_at < $2, false) AS breached,
+               floor((s.presses_mark - c.mark) / 1e6)::bigint AS slack_seconds
+        FROM ops.agent_queues q
+        LEFT JOIN ops.sla_cases s USING (ledger, case_id)
+        LEFT JOIN calendars c USING (calendar_id, calendar_version)
+        WHERE q.ledger = $1 AND q.open AND q.owner IS NULL
+    ), waiting AS (
+        SELECT *, CASE
+            WHEN unowned_since <= $2 - interval '{WAIT_MAX.total_seconds()} seconds' THEN 0
+            WHEN slack_seconds IS NULL THEN {len(SLACK_SECONDS)}
+            ELSE width_bucket(slack_seconds, ARRAY[{", ".join(map(str, SLACK_SECONDS))}]::bigint[])
+        END AS step
+        FROM slack
+    )
+"""
+
+
+async def queues(pool: Pool, ledger: int, book: Book, now: datetime) -> list[Queue]:
     """The queues in which anything waits."""
     rows = await pool.fetch(
-        """
-        SELECT queue, count(*) AS waiting, min(received_at) AS oldest_received_at,
-               max(tier) AS highest_tier
-        FROM ops.agent_queues
-        WHERE ledger = $1 AND open AND owner IS NULL
-        GROUP BY queue ORDER BY queue
+        f"""
+        {WAITING}
+        SELECT queue, count(*) AS waiting, count(*) FILTER (WHERE breached) AS breached,
+               min(received_at) AS oldest_received_at, max(tier) AS highest_tier,
+               min(next_due_at) AS next_due_at,
+               (array_agg(next_due_kind ORDER BY next_due_at, case_id))[1] AS next_due_kind,
+               min(slack_seconds) AS slack_seconds
+        FROM waiting GROUP BY queue ORDER BY queue
         """,
-        ledger,
+        *(ledger, now, *marks(book, now)),
     )
     return [Queue(**row) for row in rows]
 
@@ -195,29 +264,55 @@ async def items(
     pool: Pool,
     ledger: int,
     queue: str,
+    book: Book,
+    now: datetime,
     *,
     eligible: str | None = None,
     after: str | None = None,
     limit: int = 50,
-) -> Page[Waiting]:
+) -> Page[Item]:
     """What waits in the queue; with `eligible`, only what that agent may take on.
 
     Nobody may work on a complaint of their own.
     """
+    place = place_of(after, Place)
+    if place is not None:
+        if not now - PAGED_MAX <= place.at <= now + AHEAD_MAX:
+            raise forged()
+        now = place.at
     rows = await pool.fetch(
         f"""
-        SELECT {columns(ROW)} FROM ops.agent_queues
-        WHERE ledger = $1 AND queue = $2 AND open AND owner IS NULL
-          AND ($3::text IS NULL OR (customer_ref <> $3 AND represents IS DISTINCT FROM $3))
-          AND ($4::bigint IS NULL
-               OR (-tier, -severity, received_at, case_id) > ($4, $5, $6, $7))
-        ORDER BY -tier, -severity, received_at, case_id LIMIT $8
+        {WAITING}
+        SELECT {columns(Item)} FROM waiting
+        WHERE queue = $6
+          AND ($7::text IS NULL OR (customer_ref <> $7 AND represents IS DISTINCT FROM $7))
+          AND ($8::bigint IS NULL
+               OR ({ORDER}) > ($8, $9::boolean, $10::bigint, $11::bigint, $12::timestamptz, $13))
+        ORDER BY {ORDER} LIMIT $14
         """,
-        ledger,
-        queue,
-        eligible,
-        *(place_of(after, Place) or (None, None, None, None)),
+        *(ledger, now, *marks(book, now), queue, eligible),
+        *(place[1:] if place else [None] * 6),
         limit + 1,
     )
-    waiting = [row_of(ROW, row) for row in rows]
-    return page(waiting, limit, lambda w: Place(-w.tier, -w.severity, w.received_at, w.case_id))
+    waiting = [row_of(Item, row) for row in rows]
+    return page(waiting, limit, lambda w: place_in(w, now))
+
+
+def place_in(waiting: Item, at: datetime) -> Place:
+    return Place(
+        at,
+        -waiting.tier,
+        not waiting.breached,
+        waiting.step,
+        -waiting.severity,
+        waiting.received_at,
+        waiting.case_id,
+    )
+
+
+def marks(book: Book, now: datetime) -> tuple[list[str], list[int], list[int]]:
+    """How much open time each calendar has had by now."""
+    at = micros(now)
+    ids = [*book.calendars]
+    opened = [mark(openings, at) for openings in book.calendars.values()]
+    return [id for id, _ in ids], [version for _, version in ids], opened

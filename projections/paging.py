@@ -43,11 +43,15 @@ def place_of(cursor: str | None, of: type[Place]) -> Place | None:
         place = msgspec.json.decode(urlsafe_b64decode(padded.encode("ascii")), type=of)
         return of(*(refuse_unsearchable(value) for value in place))
     except (ValueError, OverflowError, NotBase64, RecursionError):
-        raise Malformed(
-            "schema-violation",
-            "after must be the `next` of the page before, from the same list",
-            field="after",
-        ) from None
+        raise forged() from None
+
+
+def forged() -> Malformed:
+    return Malformed(
+        "schema-violation",
+        "after must be the `next` of the page before, from the same list",
+        field="after",
+    )
 
 
 def refuse_unsearchable(value: Any) -> Any:

@@ -44,8 +44,15 @@ async def claimed(caller: Caller, queue: str, claim: ClaimCase, key: Key | None)
     core = caller.desk.core
     if key and (first := await core.recorder.first_answer(*key)):
         return await replayed(caller, first)
+    desk, me = caller.desk, caller.actor.id
     waiting = await agent_queues.items(
-        caller.desk.pool, caller.desk.id, queue, eligible=caller.actor.id, limit=CANDIDATES_MAX
+        desk.pool,
+        desk.id,
+        queue,
+        await desk.books.latest(),
+        core.now(),
+        eligible=me,
+        limit=CANDIDATES_MAX,
     )
     for candidate in waiting.items:
         seen = await core.see(Case, candidate.case_id)

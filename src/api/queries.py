@@ -1,6 +1,7 @@
 """Every question, and the path it is asked at: one row each, below what answers it."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,8 +18,19 @@ from casecore.errors import NotFound
 from casecore.following import Progress
 from casecore.goodwill.events import GoodwillPolicyPublished, GoodwillTerms
 from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+from casecore.sla.cycle import ClockState
+from casecore.sla.events import TargetKind
 from casecore.solutions.events import Proposer
-from projections import agent_queues, callbacks, cases, goodwill, paging, promises, solutions
+from projections import (
+    agent_queues,
+    callbacks,
+    cases,
+    goodwill,
+    paging,
+    promises,
+    sla_clocks,
+    solutions,
+)
 from projections.case_file import CaseFile
 
 COUNTED = PEOPLE | {Role.BI}
@@ -71,6 +83,19 @@ class OfferList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     offered_by: Code | None = None
 
 
+class RiskList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    kind: TargetKind | None = None
+    due_before: Instant | None = None
+    queue: QueueName | None = None
+    """The queue that the case waits in, or came from."""
+    case_id: UUID | None = None
+
+
+class ClockList(RiskList, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    state: ClockState | None = None
+    """As it stands now."""
+
+
 class SolutionList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: solutions.Kind | None = None
     status: solutions.LibraryStatus | None = None
@@ -85,16 +110,45 @@ async def list_cases(asked: Asked) -> paging.Page[cases.Case]:
 
 
 async def list_queues(asked: Asked) -> paging.Page[agent_queues.Queue]:
-    """The queues in which anything waits."""
-    return paging.Page(await agent_queues.queues(asked.desk.pool, asked.desk.id), None)
+    """The queues in which anything waits, and what is due first in each."""
+    desk = asked.desk
+    book = await desk.books.latest()
+    return paging.Page(await agent_queues.queues(desk.pool, desk.id, book, desk.core.now()), None)
 
 
-async def list_queue_items(asked: Asked) -> paging.Page[agent_queues.Waiting]:
-    """What waits in a queue, in the order in which it is to be taken on."""
+async def list_queue_items(asked: Asked) -> paging.Page[agent_queues.Item]:
+    """What waits in a queue, in the order in which it is to be taken on: those escalated highest,
+    those with an overdue clock, those with the least open time until one is due, the gravest, the
+    oldest."""
     queue = bodies.converted(asked.ids, QueueAt).queue
-    page: Page = asked.params
+    desk, page = asked.desk, asked.params
+    book = await desk.books.latest()
     return await agent_queues.items(
-        asked.desk.pool, asked.desk.id, queue, after=page.after, limit=page.limit
+        desk.pool, desk.id, queue, book, desk.core.now(), after=page.after, limit=page.limit
+    )
+
+
+async def list_clocks(asked: Asked) -> paging.Page[sla_clocks.Clock]:
+    """The clocks as they stand now, those due first first, and paused ones at the end; for an
+    agent, of the cases that are theirs or nobody's."""
+    return await clocks(asked)
+
+
+async def list_at_risk(asked: Asked) -> paging.Page[sla_clocks.Clock]:
+    """The clocks that nobody has answered and that have come to their first warning, or past
+    their end: the most overdue first. For an agent, of the cases that are theirs or nobody's."""
+    return await clocks(asked, at_risk=True)
+
+
+async def clocks(asked: Asked, *, at_risk: bool = False) -> paging.Page[sla_clocks.Clock]:
+    actor, case_id = asked.caller.actor, asked.params.case_id
+    if case_id is not None:
+        await scope.readable(asked.caller, case_id)
+    return await listed(
+        asked,
+        partial(sla_clocks.listed, books=asked.desk.books, now=asked.desk.core.now()),
+        seen_by=actor.id if actor.role is Role.AGENT else None,
+        at_risk=at_risk,
     )
 
 
@@ -163,9 +217,11 @@ QUERIES = (
         "/v1/queues/{queue:str}/items",
         Page,
         PEOPLE,
-        paging.Page[agent_queues.Waiting],
+        paging.Page[agent_queues.Item],
         list_queue_items,
     ),
+    Query("/v1/sla/clocks", ClockList, COUNTED, paging.Page[sla_clocks.Clock], list_clocks),
+    Query("/v1/sla/at-risk", RiskList, COUNTED, paging.Page[sla_clocks.Clock], list_at_risk),
     Query("/v1/promises", PromiseList, PEOPLE, paging.Page[promises.Promise], list_promises),
     Query("/v1/callbacks", CallbackList, PEOPLE, paging.Page[callbacks.Callback], list_callbacks),
     Query("/v1/goodwill", OfferList, PEOPLE, paging.Page[goodwill.Offer], list_goodwill),

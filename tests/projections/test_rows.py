@@ -5,12 +5,16 @@ from uuid import uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
+from casecore.bookkeeping import Bookkeeper
 from casecore.database import Pool
-from casecore.following import Feed, Projection, read, rebuild
+from casecore.following import Feed, Reckoned, read, rebuild, shapes
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
-from casecore.tables import columns, row_of
+from casecore.sla.cycle import next_alarm, view
+from casecore.sla.events import SlaEvent
+from casecore.tables import Shape, columns, columns_of
 from projections import PROJECTIONS
 from tests.projections.histories import Told, histories
 from tests.telling import Telling
@@ -47,6 +51,27 @@ async def test_rows_are_the_same_live_rebuilt_raced_for_and_one_event_at_a_time(
     for projection in PROJECTIONS:
         await rebuild(pool, recorder, projection)
     assert await stored(pool, recorder) == expected
+    await refute_clocks(recorder, expected["sla_clocks"])
+
+
+async def refute_clocks(recorder: Recorder, rows: dict[tuple[Any, ...], Any]) -> None:
+    """Every cycle that is reckoned from the ledger is there as its view has it, and no other."""
+    reckoned = {}
+    for case_id in {case_id for case_id, _, _ in rows}:
+        clocks, book = await Bookkeeper(recorder).clocks(case_id)
+        for cycle in clocks.cycles:
+            reckoned[case_id, cycle.clock_id, cycle.cycle] = (
+                asdict(view(cycle, book)),
+                next_alarm(cycle, book),
+                clocks.attributes.queue,
+                clocks.attributes.product,
+            )
+    assert rows.keys() == reckoned.keys()
+    for key, (seen, alarm, queue, product) in reckoned.items():
+        row = rows[key]
+        assert asdict(row) | seen == asdict(row)
+        assert (row.queue, row.product) == (queue, product)
+        assert (row.next_alarm_at, row.next_alarm) == (alarm or (None, None))
 
 
 async def all_of(recorder: Recorder) -> list[Recorded]:
@@ -58,28 +83,44 @@ async def all_of(recorder: Recorder) -> list[Recorded]:
 
 def folded(news: list[Recorded]) -> Rows:
     """The rows, one event after the other, in memory."""
-    rows: Rows = {projection.NAME: {} for projection in PROJECTIONS}
-    for recorded in news:
-        for projection in PROJECTIONS:
+    rows: Rows = {shape.name: {} for projection in PROJECTIONS for shape in shapes(projection)}
+    for projection in PROJECTIONS:
+        folded, *shown = shapes(projection)
+        table = rows[folded.name]
+        learned = projection.REFERENCE.begin() if isinstance(projection, Reckoned) else None
+        for recorded in news:
+            if learned is not None and isinstance(recorded.event, SlaEvent):
+                learned.learn(recorded.event, recorded.position)
             if type(recorded.event) in projection.READS:
-                table = rows[projection.NAME]
                 for key in projection.keys(recorded):
-                    table[key] = projection.fold(key, table.get(key), recorded)
-                    assert key_of(projection, table[key]) == key
+                    beside = [learned] if learned else []
+                    table[key] = projection.fold(key, table.get(key), recorded, *beside)
+                    assert key_of(folded, table[key]) == key
+        if isinstance(projection, Reckoned):
+            for key in table:
+                table[key], details = projection.settled(None, table[key], learned)
+                rows[shown[0].name] |= {key_of(shown[0], detail): detail for detail in details}
     return rows
 
 
 async def stored(pool: Pool, recorder: Recorder) -> Rows:
     rows: Rows = {}
     for projection in PROJECTIONS:
-        found = await pool.fetch(
-            f"SELECT {columns(projection.ROW)} FROM ops.{projection.NAME} WHERE ledger = $1",
-            recorder.id,
-        )
-        made = [row_of(projection.ROW, record) for record in found]
-        rows[projection.NAME] = {key_of(projection, row): row for row in made}
+        for shape in shapes(projection):
+            found = await pool.fetch(
+                f"SELECT {columns(shape.row)} FROM {shape.table} WHERE ledger = $1", recorder.id
+            )
+            made = [row_of(shape, record) for record in found]
+            rows[shape.name] = {key_of(shape, row): row for row in made}
     return rows
 
 
-def key_of(projection: Projection, row: Any) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in projection.KEY)
+def row_of(shape: Shape, record: Any) -> Any:
+    """By name: some rows are shown only, and never read to be folded on."""
+    described = columns_of(shape.row)
+    read = {c.name: c.read(record[c.name]) for c in described if c.read and record[c.name]}
+    return shape.row(**dict(record) | read)
+
+
+def key_of(shape: Shape, row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in shape.key)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 from msgspec import Meta
@@ -13,11 +14,15 @@ from casecore.clocks.calendar import Calendar
 from casecore.clocks.targets import AnyTarget
 from casecore.facts import Event
 
+SLA_BOOK_ID = uuid5(NAMESPACE_URL, "casecore/sla-book")
+"""The stream of the one book that every ledger has."""
+
 TARGETS_MAX = 50
 TRIGGERS_MAX = 20
 MATCH_MAX = 200
 WARNINGS_MAX = 10
 SECONDS_MAX = 100 * 365 * 86_400
+CALL_SECONDS_MAX = 31 * 86_400
 
 TargetKind = Literal[
     "acknowledgement",
@@ -114,6 +119,13 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     queues: Values = ()
 
 
+class ReturnCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When to call the customer back after a resolution, in open time since then (SP-56)."""
+
+    after_seconds: Annotated[int, Meta(ge=0, le=CALL_SECONDS_MAX)]
+    within_seconds: Annotated[int, Meta(ge=1, le=CALL_SECONDS_MAX)]
+
+
 class SlaPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Clocks for certain cases. All policies that match give a case theirs; of two clocks of one
     name, the one from the policy of the higher rank counts."""
@@ -122,6 +134,8 @@ class SlaPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     calendar_id: Code
     targets: Annotated[tuple[TargetRule, ...], Meta(min_length=1, max_length=TARGETS_MAX)]
     match: Match = Match()
+    return_call: ReturnCall | None = None
+    """Without one, that of the policy of the next lower rank counts."""
 
     def rule(self, name: str) -> TargetRule | None:
         return next((rule for rule in self.targets if rule.name == name), None)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple, Self, TypeVar, assert_never
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 from casecore.clocks.calendar import Calendar
+from casecore.sla.events import SLA_BOOK_ID as SLA_BOOK_ID
 from casecore.sla.events import (
     CalendarDrafted,
     CalendarPublished,
@@ -18,9 +19,6 @@ from casecore.sla.events import (
     SlaPolicyPublished,
     SlaPolicyRetired,
 )
-
-SLA_BOOK_ID = uuid5(NAMESPACE_URL, "casecore/sla-book")
-"""The stream of the one book that every ledger has."""
 
 T = TypeVar("T")
 
