@@ -83,6 +83,8 @@ class WhatIfRun(msgspec.Struct, frozen=True, kw_only=True):
     """How many have a clock that would be due, breached or ended otherwise."""
     cases_turning: int
     """How many of them have one in another state."""
+    cases_kept: int
+    """How many of those that differ are kept, to be read here."""
     totals: list[Total]
     items: list[CaseDiffers]
     """The cases that differ, those registered first first."""
@@ -152,6 +154,7 @@ async def get_what_if(asked: Asked) -> WhatIfRun:
         cases=seen.cases,
         cases_differing=seen.differing,
         cases_turning=seen.turning,
+        cases_kept=len(run.found),
         totals=seen.totals.by_target() if done else [],
         items=found,
         next=paging.cursor(Place(last)) if more else None,
