@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from api import whatif
 from api.desk import Desk, Desks
 from casecore.actors import Role
 from casecore.clockset.decisions import BreachClock
@@ -63,13 +64,13 @@ async def run(client: Client, body: dict[str, Any], **page: Any) -> dict[str, An
     return await ended(client, begun.headers["Location"], **page)
 
 
-async def ended(client: Client, location: str, **page: Any) -> dict[str, Any]:
+async def ended(client: Client, location: str, state: str = "done", **page: Any) -> dict[str, Any]:
     for _ in range(ATTEMPTS_MAX):
         seen = await client.get(location, params=page)
         assert seen.status_code == 200, seen.text
         found: dict[str, Any] = seen.json()
         if found["state"] != "running":
-            assert found["state"] == "done", found
+            assert found["state"] == state, found
             return found
         await asyncio.sleep(0.01)
     raise AssertionError("the run does not end")
@@ -239,3 +240,26 @@ async def test_a_run_is_not_to_be_seen_from_another_ledger(
     found = await run(admin, under(1))
     other = await login(Role.ADMIN, "root", ledger="other")
     problem(await other.get(f"{WHAT_IF}/{found['run_id']}"), 404, "run-not-found")
+
+
+async def test_a_run_keeps_so_many_cases_and_counts_the_others(
+    desk: Desk, admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whatif, "DIFFERING_MAX", 2)
+    await cases(admin, 5)
+    found = await run(admin, under(1))
+    assert (found["cases_differing"], found["cases_kept"]) == (5, 2)
+    assert (len(found["items"]), found["next"]) == (2, None)
+
+
+async def test_a_run_that_takes_too_long_ends_and_says_what_to_do(
+    desk: Desk, admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whatif, "RUN_SECONDS_MAX", 0)
+    await cases(admin, 1)
+    begun = await admin.post(WHAT_IF, json=under(1))
+    found = await ended(admin, begun.headers["Location"], state="failed")
+    assert "casecore sla what-if" in found["error"]
+    assert (found["items"], found["totals"]) == ([], [])
+    monkeypatch.undo()
+    assert (await run(admin, under(1)))["cases"] == 1
