@@ -29,7 +29,7 @@ will be worked on next."""
 
 POLL_SECONDS = 0.05
 """How soon the ledger is read again when nobody told of anything new: a notice can be lost."""
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.04
 """How long to let more come together, unless somebody waits for it."""
 FRESH_SECONDS = 1.0
 RETRY_SECONDS_MIN = 0.1
