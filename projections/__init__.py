@@ -10,6 +10,7 @@ from projections import (
     sla_clocks,
     solutions,
     timeline,
+    waits,
 )
 
 PROJECTIONS: tuple[Projection, ...] = (
@@ -21,4 +22,5 @@ PROJECTIONS: tuple[Projection, ...] = (
     solutions,
     timeline,
     sla_clocks,
+    waits,
 )

@@ -10,9 +10,11 @@ from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
 from casecore.database import Pool, connect, ledger_id, ledgers, migrate
+from casecore.deadlines import Deadlines
 from casecore.following import Feed
 from casecore.recorder import Recorder
 from projections import PROJECTIONS
+from projections.agenda import Agenda
 from projections.case_file import CaseFiles
 
 READY_SECONDS_MAX = 1.0
@@ -34,9 +36,12 @@ class Desk:
         self.what_ifs = Runs()
         self.appender.on_appended.append(self.feed.wake)
         self.feed.on_rows.append(self.core.learn)
+        self.deadlines = Deadlines(self.core, self.books, Agenda(pool, id))
+        self.feed.on_rows.append(self.deadlines.wake)
 
     async def close(self) -> None:
         await self.what_ifs.close()
+        await self.deadlines.close()
         await self.appender.close()
         await self.feed.close()
 
@@ -44,9 +49,11 @@ class Desk:
 class Desks:
     """Every ledger of one database, each opened when it is first asked for."""
 
-    def __init__(self, pool: Pool, *, following: bool) -> None:
+    def __init__(self, url: str, pool: Pool, *, following: bool) -> None:
+        self.url = url
         self.pool = pool
         self.following = following
+        self.keeping_deadlines = False
         self.closing = False
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
@@ -57,7 +64,7 @@ class Desks:
         """Migrate, connect, and on leaving drain and close. `following` keeps read models up."""
         await migrate(url)
         pool = await connect(url)
-        desks = cls(pool, following=following)
+        desks = cls(url, pool, following=following)
         try:
             yield desks
         finally:
@@ -71,8 +78,16 @@ class Desks:
                     desk = Desk(self.pool, await ledger_id(self.pool, ledger), ledger)
                     if self.following:
                         await desk.feed.start()
+                    if self.keeping_deadlines:
+                        desk.deadlines.start(self.url)
                     self._desks[ledger] = desk
         return self._desks[ledger]
+
+    def keep_deadlines(self) -> None:
+        """From now on, in every ledger that is open or will be: for processes that stay."""
+        self.keeping_deadlines = True
+        for desk in self._desks.values():
+            desk.deadlines.start(self.url)
 
     async def ledgers(self) -> list[str]:
         """The names of all there are, opened or not."""

@@ -72,7 +72,9 @@ async def serve(desks: Desks, host: str, port: int, say: Callable[[str], None] =
     )
     gc.freeze()
     gc.set_threshold(*GARBAGE)
-    await Server(config, desks, say).serve([listen(host, port)])
+    listener = listen(host, port)
+    desks.keep_deadlines()
+    await Server(config, desks, say).serve([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -30,6 +30,8 @@ class ClockSet(msgspec.Struct, frozen=True):
     warned: frozenset[tuple[UUID, int, str]] = frozenset()
     breached: dict[CycleId, datetime] = {}
     """When each was due, by the breach that stands."""
+    findings: dict[CycleId, int] = {}
+    """How often it was found breached, whether or not that stands."""
     rebaselined: dict[CycleId, Pin] = {}
     rescinded: frozenset[tuple[UUID, int, UUID]] = frozenset()
     """By which evidence."""
@@ -40,7 +42,9 @@ class ClockSet(msgspec.Struct, frozen=True):
             case ClockWarned():
                 return replace(self, warned=self.warned | {(*cycle, event.threshold)})
             case ClockBreached():
-                return replace(self, breached=self.breached | {cycle: event.due_at})
+                findings = self.findings | {cycle: self.findings.get(cycle, 0) + 1}
+                breached = self.breached | {cycle: event.due_at}
+                return replace(self, breached=breached, findings=findings)
             case ClockRebaselined():
                 return replace(self, rebaselined=self.rebaselined | {cycle: event.after})
             case ClockResultRescinded():

@@ -21,6 +21,7 @@ from casecore.sla.events import (
     CalendarPublished,
     Match,
     Pin,
+    ReturnCall,
     SlaEvent,
     SlaPolicy,
     SlaPolicyDrafted,
@@ -198,6 +199,15 @@ class Book:
     def heeded(self, pin: Pin, name: str, event: str) -> Heeded | None:
         """What such a clock makes of the event, if it may end it, or move its date."""
         return self._heeded.get((pin.policy_id, pin.policy_version, name, event))
+
+    def return_call(self, case: Attributes, then: Moment) -> tuple[Pin, ReturnCall] | None:
+        """When to call such a customer back, and the versions that say so."""
+        policies, _ = self._in_force_at(then)
+        for pin in policies:
+            policy = self._policies[pin.policy_id, pin.policy_version]
+            if policy.return_call is not None and matches(policy.match, case):
+                return pin, policy.return_call
+        return None
 
     def has(self, pin: Pin, name: str) -> bool:
         return (pin.policy_id, pin.policy_version, name) in self._rules and (

@@ -147,6 +147,13 @@ def effective(since: datetime | None, at: datetime, field: str) -> datetime:
 
 def refuse_unsound(policy: SlaPolicy) -> None:
     """Refuse rules that contradict themselves, or speak of events that there are not."""
+    call = policy.return_call
+    if call is not None and call.within_seconds <= call.after_seconds:
+        raise Rejected(
+            "policy-unsound",
+            "return_call begins after it ends: make within_seconds more than after_seconds",
+            field="return_call",
+        )
     names = [rule.name for rule in policy.targets]
     for rule in policy.targets:
         if names.count(rule.name) > 1:

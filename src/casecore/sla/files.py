@@ -22,6 +22,7 @@ from casecore.sla.events import (
     Match,
     Recurs,
     Reopen,
+    ReturnCall,
     Scalar,
     SlaPolicy,
     TargetKind,
@@ -92,6 +93,7 @@ class PolicyInFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calendar: str
     targets: Annotated[dict[Name, dict[str, Any]], Meta(min_length=1)]
     match: Match = Match()
+    return_call: ReturnCall | None = None
     effective_from: Instant | None = None
 
 
@@ -160,6 +162,7 @@ def policy_of(name: str, table: dict[str, Any]) -> PublishSlaPolicy:
         rank=read.rank,
         calendar_id=read.calendar,
         match=read.match,
+        return_call=read.return_call,
         targets=tuple(rule_of(id, told, where) for id, told in read.targets.items()),
     )
     try:

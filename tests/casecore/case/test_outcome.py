@@ -206,7 +206,7 @@ def test_another_promise_keeps_running_when_the_case_is_resolved() -> None:
 
 def test_resolving_ends_all_waiting() -> None:
     spec = case(WaitingStarted("customer", "The order number"))
-    spec.when(uphold).then(our_fault, upheld, WaitingEnded("customer", "resolution", NOON))
+    spec.when(uphold).then(our_fault, WaitingEnded("customer", "resolution", NOON), upheld)
 
 
 def test_the_redress_is_what_was_accepted_or_paid_by_currency() -> None:

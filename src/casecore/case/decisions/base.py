@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from casecore.actors import Actor, Role
 from casecore.asking import Ask
+from casecore.case.events.contact import WaitingEnd, WaitingEnded, WaitingStarted
 from casecore.case.state import Case
 from casecore.case.state.outcome import ENDED, OPEN, Stage
 from casecore.errors import Forbidden, NotFound, Rejected
@@ -153,6 +154,13 @@ def minute(instant: datetime) -> str:
 def next_id(prefix: str, things: Sized) -> str:
     """The id of the next of those things, which are never taken away."""
     return f"{prefix}{len(things) + 1}"
+
+
+def ended(waiting: WaitingStarted, cause: WaitingEnd, at: datetime) -> WaitingEnded:
+    """A wait ends when its answer was expected, should nobody have noticed until now (I-14)."""
+    if waiting.expected_by is not None and waiting.expected_by <= at:
+        return WaitingEnded(waiting.reason, "timeout", ended_at=waiting.expected_by)
+    return WaitingEnded(waiting.reason, cause, ended_at=at)
 
 
 def told(value: Any) -> str:

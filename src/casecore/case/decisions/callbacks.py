@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from casecore.actors import Actor
+from casecore.actors import Actor, Role
 from casecore.asking import Code, Instant, LocalId, Short, Text, Texts
 from casecore.case.decisions.base import (
     LASTING,
@@ -84,6 +84,22 @@ class ScheduleCallback(CaseAsk, frozen=True, kw_only=True):
         if any((c.purpose, c.window_start, c.window_end) == same for c in planned):
             return []
         return [scheduled]
+
+
+class ScheduleReturnCall(ScheduleCallback, frozen=True, kw_only=True):
+    """Plan the call after a resolution, unless somebody has, or it would be in vain (SP-56)."""
+
+    WHO = frozenset({Role.SYSTEM})
+
+    purpose: CallbackPurpose = "post_resolution"
+
+    def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
+        callbacks = state.callbacks.all.values()
+        planned = any((c.purpose, c.status) == (self.purpose, "scheduled") for c in callbacks)
+        unreachable = any(c.attempts and c.status == "abandoned" for c in callbacks)
+        if state.stage != "resolved" or state.course.called_back or planned or unreachable:
+            return []
+        return super().decide(state, by, at)
 
 
 class RecordCallbackAttempt(CaseAsk, frozen=True, kw_only=True):

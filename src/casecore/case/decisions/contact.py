@@ -10,6 +10,7 @@ from casecore.case.decisions.base import (
     UNCLOSED,
     CaseAsk,
     ahead,
+    ended,
     minute,
     refuse_disclosure,
     refuse_unknown,
@@ -23,7 +24,6 @@ from casecore.case.events.contact import (
     CustomerContacted,
     ProgressUpdateSent,
     ResponseSent,
-    WaitingEnded,
     WaitingFor,
     WaitingStarted,
 )
@@ -96,9 +96,12 @@ class RecordContact(CaseAsk, frozen=True, kw_only=True):
         contact = CustomerContacted(self.channel, self.message_ref, self.text, contacted_at=at)
         if self.message_ref in state.contact.sent or contact in state.contact.exchanged:
             return []
-        if "customer" in state.contact.waiting:
-            return [contact, WaitingEnded("customer", "customer_contact", ended_at=at)]
-        return [contact]
+        waiting = state.contact.waiting.get("customer")
+        if waiting is None:
+            return [contact]
+        end = ended(waiting, "customer_contact", at)
+        # What was over before they got in touch is told before it.
+        return [end, contact] if end.cause == "timeout" else [contact, end]
 
 
 class RecordProgressUpdate(CaseAsk, frozen=True, kw_only=True):
@@ -181,7 +184,7 @@ class EndWaiting(CaseAsk, frozen=True, kw_only=True):
                 field="cause",
                 invariant="I-14",
             )
-        return [WaitingEnded(self.reason, self.cause, ended_at=at)]
+        return [ended(waiting, self.cause, at)]
 
 
 ContactCommand = (

@@ -6,12 +6,13 @@ from typing import Annotated
 from msgspec import Meta
 
 from casecore.actors import Actor, Role
-from casecore.asking import FRONT, LEADS, Code, LocalId, Text, Texts
+from casecore.asking import FRONT, LEADS, TEXT_MAX, Code, Instant, LocalId, Text, Texts
 from casecore.case.decisions.base import (
     UNCLOSED,
     CaseAsk,
     Heat,
     found,
+    minute,
     next_id,
     refuse_unknown,
     refuse_unless,
@@ -114,6 +115,44 @@ class Escalate(CaseAsk, frozen=True, kw_only=True):
             alternatives_tried=self.alternatives_tried,
             to_team=self.to_team,
         )
+
+
+class EscalatePromise(CaseAsk, frozen=True, kw_only=True):
+    """Tell a supervisor that a promise may not be kept, once for every date it was given (SP-55).
+
+    An escalation that is open already is about something else: this one names the promise.
+    """
+
+    WHO = frozenset({Role.SYSTEM})
+
+    promise_id: LocalId
+    due_at: Instant
+    """As whoever saw the risk knows it: when the promise was moved meanwhile, it is none."""
+
+    def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
+        refuse_unless(state, UNCLOSED, self)
+        promise = found(state.promises.all, self.promise_id, "promise_id")
+        if promise.status != "running" or promise.due_at != self.due_at:
+            return []
+        if any(
+            e.promise == (self.promise_id, promise.due_at) for e in state.escalation.all.values()
+        ):
+            return []
+        past = at > promise.due_at
+        return [
+            ComplaintEscalated(
+                escalation_id=next_id("e", state.escalation.all),
+                kind="hierarchical",
+                tier=max(1, state.escalation.tier),
+                reason=f"promise {self.promise_id} {'was' if past else 'is'} due"
+                f" {minute(promise.due_at)} and not kept yet: {promise.text}"[:TEXT_MAX],
+                requested_by="system",
+                asked_by=by.id,
+                trigger="promise_at_risk",
+                promise_id=self.promise_id,
+                promise_due_at=promise.due_at,
+            )
+        ]
 
 
 class AcceptEscalation(CaseAsk, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from casecore.actors import Actor, Role
 from casecore.asking import FRONT, LEADS, LIST_MAX, Code, LocalId, Text
 from casecore.case.decisions.base import (
     CaseAsk,
+    ended,
     minute,
     refuse_unanswerable,
     refuse_unknown,
@@ -19,7 +20,7 @@ from casecore.case.decisions.base import (
 )
 from casecore.case.events import CaseEvent
 from casecore.case.events.callbacks import CallbackAbandoned
-from casecore.case.events.contact import WaitingEnd, WaitingEnded
+from casecore.case.events.contact import WaitingEnd
 from casecore.case.events.goodwill import GoodwillExpired, GoodwillWithdrawn
 from casecore.case.events.investigation import (
     CauseClass,
@@ -114,9 +115,9 @@ class ResolveCase(CaseAsk, frozen=True, kw_only=True):
         )
         return [
             *self.findings(state),
+            *waits_ended(state, "resolution", at),
             resolved,
             *kept(state, at),
-            *waits_ended(state, "resolution", at),
         ]
 
     def refuse_rejection_out_of_hand(self, state: Case) -> None:
@@ -306,8 +307,8 @@ def kept(state: Case, at: datetime) -> Iterable[CaseEvent]:
 
 
 def waits_ended(state: Case, cause: WaitingEnd, at: datetime) -> Iterable[CaseEvent]:
-    for reason in state.contact.waiting:
-        yield WaitingEnded(reason, cause, ended_at=at)
+    for waiting in state.contact.waiting.values():
+        yield ended(waiting, cause, at)
 
 
 def unsettled(offer: Offer, at: datetime) -> str | None:

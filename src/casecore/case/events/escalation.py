@@ -1,5 +1,6 @@
 """Escalation: sideways to another function, or up to a supervisor."""
 
+from datetime import datetime
 from typing import Literal
 
 from casecore.facts import Event
@@ -21,6 +22,9 @@ class ComplaintEscalated(Event, frozen=True):
     trigger: HardTrigger | None = None
     alternatives_tried: tuple[str, ...] = ()
     to_team: str | None = None
+    promise_id: str | None = None
+    """The promise that is at risk."""
+    promise_due_at: datetime | None = None
 
     def told(self) -> str:
         where = f"to tier {self.tier}" if self.kind == "hierarchical" else f"to {self.to_team}"

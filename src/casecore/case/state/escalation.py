@@ -1,5 +1,6 @@
 """How high the case has been escalated, and which escalations await an answer."""
 
+from datetime import datetime
 from typing import Literal, Self, assert_never
 
 import msgspec
@@ -27,6 +28,8 @@ class Escalated(msgspec.Struct, frozen=True):
     status: EscalationStatus = "requested"
     spoke: SupervisorSpoke | None = None
     """What the supervisor last told the customer."""
+    promise: tuple[str | None, datetime | None] = (None, None)
+    """The promise at risk that it is about, and the date it had."""
 
 
 class Escalation(msgspec.Struct, frozen=True):
@@ -55,7 +58,12 @@ class Escalation(msgspec.Struct, frozen=True):
         match event:
             case ComplaintEscalated():
                 escalated = Escalated(
-                    event.kind, event.tier, event.requested_by, event.asked_by, event.to_team
+                    event.kind,
+                    event.tier,
+                    event.requested_by,
+                    event.asked_by,
+                    event.to_team,
+                    promise=(event.promise_id, event.promise_due_at),
                 )
                 return replace(self, all=self.all | {event.escalation_id: escalated})
             case EscalationAccepted():
