@@ -36,13 +36,14 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     log.write_text(LOG)
     with embedded.start(shell.data_dir) as postgres:
         shell.run(*IMPORT, str(log), "--ledger", "late")
-        asyncio.run(publish(postgres.url))
+        asyncio.run(prepare(postgres.url))
         shell.run(*IMPORT, str(log), "--ledger", "log")
         yield shell
 
 
-async def publish(url: str) -> None:
+async def prepare(url: str) -> None:
     async with Desks.open(url, following=False) as desks:
+        await desks.desk("empty")
         for ledger in ("log", "late"):
             desk: Desk = await desks.desk(ledger)
             await desk.core.execute(SlaBook, SLA_BOOK_ID, *read_book(pack("desk")), by=ADMIN)
