@@ -16,7 +16,7 @@ COMMANDS = {row.command for table in TABLES for row in table.rows}
 ANSWERING = (
     *{Path(getfile(command)) for command in COMMANDS},
     SRC / "casecore" / "case" / "decisions" / "base.py",
-    *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "recorder")),
+    *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "ledger", "recorder")),
     *SRC.glob("api/*.py"),
     *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "supposing")),
     *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),
