@@ -29,7 +29,7 @@ from projections import PROJECTIONS
 from projections.agenda import Agenda
 from tests.casecore.clocks.given import LONDON
 from tests.casecore.sla.given import utc
-from tests.spec import ADA, SAM, SYSTEM
+from tests.spec import SAM, SYSTEM
 
 
 class Desk:
@@ -75,7 +75,7 @@ class Desk:
         self.time = utc(at) if isinstance(at, str) else at
         return await self.core.execute(Case, case_id, *asks, by=by)
 
-    async def rebaseline(self, at: str, case_id: UUID, name: str, **to: int) -> Written:
+    async def rebaseline(self, at: str, case_id: UUID, name: str, **to: Any) -> Written:
         self.time = utc(at)
         cycle = await self.cycle(case_id, name)
         pin = cycle.pin
@@ -116,5 +116,3 @@ class Desk:
         found = [from_row(self.recorder.ledger, row) for row in rows]
         return [recorded for recorded in found if isinstance(recorded.event, types)]
 
-
-AGENT = ADA

@@ -18,7 +18,7 @@ from casecore.clockset.decisions import RescindResult
 from casecore.clockset.events import ClockBreached, ClockWarned
 from casecore.clockset.state import ClockSet, clockset_id
 from casecore.database import Pool
-from casecore.deadlines import NEWS_MAX
+from casecore.reactions import NEWS_MAX
 from casecore.recorder import Recorder
 from casecore.sla.cycle import alarm_id
 from casecore.sla.events import Warn
