@@ -94,8 +94,10 @@ def folded(news: list[Recorded]) -> Rows:
             if type(recorded.event) in projection.READS:
                 for key in projection.keys(recorded):
                     beside = [learned] if learned else []
-                    table[key] = projection.fold(key, table.get(key), recorded, *beside)
-                    assert key_of(folded, table[key]) == key
+                    row = projection.fold(key, table.pop(key, None), recorded, *beside)
+                    if row is not None:
+                        assert key_of(folded, row) == key
+                        table[key] = row
         if isinstance(projection, Reckoned):
             for key in table:
                 table[key], details = projection.settled(None, table[key], learned)
