@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -259,3 +259,40 @@ def test_nobody_is_called_about_a_withdrawn_complaint_nor_by_an_agent_who_does_n
 ) -> None:
     given(registered, assigned, CaseWithdrawn("x")).when(command).then_refused("invalid-transition")
     given(registered, assigned).when(command, BEN).then_refused("not-owner")
+
+
+def local(start: str, end: str, zone: str = "Europe/London") -> ScheduleCallback:
+    at = datetime.fromisoformat
+    return ScheduleCallback(window_start=at(start), window_end=at(end), zone=zone)
+
+
+def test_a_time_without_an_offset_is_what_clocks_in_the_zone_show() -> None:
+    ask = local("2026-07-01T09:00", "2026-07-01T11:00")
+    at = datetime(2026, 7, 1, 6, tzinfo=UTC)
+    expected = CallbackScheduled(
+        "b1", "requested", at + 2 * HOUR, at + 4 * HOUR, "Europe/London", 3
+    )
+    given(registered).when(ask, at=at).then(expected).when(ask, at=at).then()
+
+
+def test_a_time_that_clocks_skipped_is_refused_with_the_next_there_was() -> None:
+    ask = local("2026-03-08T02:30", "2026-03-08T05:00", "America/New_York")  # T-40
+    refusal = given(registered).when(ask).then_refused("nonexistent-local-time")
+    assert refusal.field == "window_start"
+    assert refusal.context["offered"] == [datetime(2026, 3, 8, 7, tzinfo=UTC)]
+
+
+def test_a_time_that_clocks_showed_twice_is_refused_with_both() -> None:
+    ask = local("2026-10-25T00:30", "2026-10-25T01:30")  # T-40
+    at = datetime(2026, 10, 24, tzinfo=UTC)
+    refusal = given(registered).when(ask, at=at).then_refused("ambiguous-local-time")
+    assert refusal.field == "window_end"
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert refusal.context["offered"] == [first, first + HOUR]
+    assert "2026-10-25 00:30 UTC or 2026-10-25 01:30 UTC" in str(refusal)
+
+
+def test_a_local_time_of_no_age_that_zones_know_is_refused() -> None:
+    given(registered).when(local("0001-01-01T09:00", "0001-01-01T11:00")).then_refused(
+        "time-out-of-range"
+    )

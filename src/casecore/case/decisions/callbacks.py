@@ -1,7 +1,7 @@
 """Callbacks and follow-ups: get back to the customer, and to whoever has the work."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -37,11 +37,22 @@ from casecore.case.events.callbacks import (
 from casecore.case.events.intake import ConcernRaised, ConcernSettled
 from casecore.case.state import Case
 from casecore.case.state.callbacks import Callback, FollowUp
+from casecore.clocks.instants import instant, within_years
+from casecore.clocks.zones import zone
 from casecore.errors import Rejected
 
 ATTEMPTS_MAX = 3
 WINDOW_MAX = timedelta(days=31)
 NEW_CONCERNS_MAX = 20
+
+InZone = Annotated[
+    datetime,
+    Meta(
+        description="with an offset from UTC, or without one as clocks in `zone` show it",
+        examples=["2026-03-09T10:00:00"],
+        extra_json_schema={"maxLength": 40},
+    ),
+]
 
 
 class NewConcern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,8 +65,8 @@ class ScheduleCallback(CaseAsk, frozen=True, kw_only=True):
 
     OWN = False
 
-    window_start: Instant
-    window_end: Instant
+    window_start: InZone
+    window_end: InZone
     zone: Short
     purpose: CallbackPurpose = "requested"
     attempts_max: Annotated[int, Meta(ge=1, le=10)] = ATTEMPTS_MAX
@@ -63,8 +74,9 @@ class ScheduleCallback(CaseAsk, frozen=True, kw_only=True):
     def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
         refuse_unless(state, LASTING, self)
         refuse_unknown_zone(self.zone, "zone")
-        end = ahead(self.window_end, at, "window_end")
-        if not end - WINDOW_MAX <= self.window_start < end:
+        start = in_zone(self.window_start, self.zone, "window_start")
+        end = ahead(in_zone(self.window_end, self.zone, "window_end"), at, "window_end")
+        if not end - WINDOW_MAX <= start < end:
             raise Rejected(
                 "window-invalid",
                 "window_start must be before window_end, by at most"
@@ -74,7 +86,7 @@ class ScheduleCallback(CaseAsk, frozen=True, kw_only=True):
         scheduled = CallbackScheduled(
             callback_id=next_id("b", state.callbacks.all),
             purpose=self.purpose,
-            window_start=self.window_start.astimezone(end.tzinfo),
+            window_start=start.astimezone(UTC),
             window_end=end,
             zone=self.zone,
             attempts_max=self.attempts_max,
@@ -307,6 +319,34 @@ CallbackCommand = (
     | ScheduleFollowUp
     | RecordFollowUp
 )
+
+
+def in_zone(told: datetime, zone_name: str, field: str) -> datetime:
+    """The instant meant by a local time, which clocks must have shown, and only once."""
+    if told.tzinfo is not None:
+        return told
+    local = within_years(told.replace(tzinfo=UTC), field)
+    readings = zone(zone_name).readings(local)
+    if len(readings) == 1:
+        return instant(readings[0])
+    there = f"{told:%Y-%m-%d %H:%M} in {zone_name}"
+    if not readings:
+        after = instant(zone(zone_name).after_gap(local))
+        raise Rejected(
+            "nonexistent-local-time",
+            f"clocks skipped {there}: the next time they showed is {minute(after)}; give another"
+            " time, or that one with its offset",
+            field=field,
+            offered=[after],
+        )
+    offered = [instant(at) for at in readings]
+    raise Rejected(
+        "ambiguous-local-time",
+        f"clocks showed {there} twice: give the time with its offset,"
+        f" {' or '.join(map(minute, offered))}",
+        field=field,
+        offered=offered,
+    )
 
 
 def attempt(
