@@ -30,6 +30,7 @@ from casecore.sla.events import (
     TargetRule,
     Trigger,
 )
+from casecore.sla.state import SlaBook
 
 CHOICES_MAX = 1_000
 """How many kinds of cases it remembers the rules of, for each stretch of time."""
@@ -265,6 +266,15 @@ class Book:
                 pin = Pin(policy_id, version, calendar_id, calendar[-1])
                 pins.append((-policy.rank, policy_id, pin))
         return tuple(pin for _, _, pin in sorted(pins, key=lambda found: found[:2]))
+
+
+def desk_hours(book: SlaBook, case: Attributes, at: datetime) -> Openings | None:
+    """When the desk that follows up on such a case is open, as it is published then."""
+    policies = [p.policy for p in book.in_force(at) if matches(p.policy.match, case)]
+    # A regulator's policy lies on top of the desk's, and goes by other days than the desk does.
+    policies.sort(key=lambda policy: all(rule.kind != "follow_up" for rule in policy.targets))
+    calendar = book.calendar(policies[0].calendar_id) if policies else None
+    return None if calendar is None else Openings(calendar.calendar)
 
 
 def matches(match: Match, case: Attributes) -> bool:

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from casecore.actors import Actor, Role
 from casecore.asking import Ask
@@ -30,7 +31,12 @@ from casecore.case.events.ownership import (
     OwnershipTransferred,
 )
 from casecore.case.events.promises import PromiseMade
+from casecore.clocks.calendar import Calendar, Weekly
 from casecore.facts import Event
+from casecore.sla.events import SLA_BOOK_ID, CalendarPublished, SlaPolicyPublished
+from casecore.sla.state import SlaBook
+from tests.casecore.clocks.given import LONDON
+from tests.casecore.sla.given import JANUARY, policy, rule, utc
 from tests.spec import ADA, ADMIN, BEN, NOON, SAM, SERVICE, SYSTEM, given, registered
 
 HOUR = timedelta(hours=1)
@@ -134,13 +140,52 @@ def test_another_team_is_asked_once_and_the_owner_stays_accountable() -> None:
     given(registered, assigned, note).when(hand_off).then(handed_off).when(hand_off).then()
 
 
-def test_each_running_promise_is_followed_up_halfway_to_its_date() -> None:
+def test_each_running_promise_is_followed_up_two_hours_before_its_date() -> None:
     later = PromiseMade("p2", "update", "News", NOON + 2 * DAY, "ada")
 
-    given(registered, assigned, note, promise, later).when(hand_off).then(
+    spec = given(registered, assigned, note, promise, later)
+    spec.when(hand_off, beside=SlaBook(SLA_BOOK_ID)).then(
         handed_off,
-        FollowUpScheduled("f1", "depot", NOON + DAY / 2, "p1"),
-        FollowUpScheduled("f2", "depot", NOON + DAY, "p2"),
+        FollowUpScheduled("f1", "depot", NOON + DAY - 2 * HOUR, "p1"),
+        FollowUpScheduled("f2", "depot", NOON + 2 * DAY - 2 * HOUR, "p2"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("handed_off_at", "due", "followed_up"),
+    [
+        ("03-06 16:00", "03-07 16:00", "03-06 17:00"),  # T-37: Friday's close before Saturday
+        ("03-05 10:00", "03-06 16:00", "03-06 14:00"),
+        ("03-05 10:00", "03-06 10:00", "03-05 17:00"),
+        ("03-06 16:00", "03-06 17:00", "03-06 16:30"),  # less than two hours left
+        ("03-07 10:00", "03-07 16:00", "03-07 14:00"),  # never open until then
+    ],
+)
+def test_a_follow_up_comes_while_the_desk_is_still_open(
+    handed_off_at: str, due: str, followed_up: str
+) -> None:
+    book = SlaBook(SLA_BOOK_ID)
+    book = book.evolve(CalendarPublished("lon", 1, LONDON))
+    book = book.evolve(SlaPolicyPublished("desk", 1, policy(rule("follow_up")), JANUARY))
+    made = replace(promise, due_at=utc(due))
+    spec = given(registered, assigned, note, made)
+    spec.when(hand_off, at=utc(handed_off_at), beside=book).then(
+        handed_off, FollowUpScheduled("f1", "depot", utc(followed_up), "p1")
+    )
+
+
+def test_a_follow_up_goes_by_the_desk_s_hours_not_the_regulator_s() -> None:
+    always = Weekly(**dict.fromkeys(Weekly.__struct_fields__, (("00:00", "24:00"),)))
+    regulator = policy(rule("regulatory", 100), rank=900, calendar_id="always")
+    book = SlaBook(SLA_BOOK_ID)
+    book = book.evolve(CalendarPublished("lon", 1, LONDON))
+    book = book.evolve(CalendarPublished("always", 1, Calendar("UTC", always)))
+    book = book.evolve(SlaPolicyPublished("law", 1, regulator, JANUARY))
+    book = book.evolve(SlaPolicyPublished("desk", 1, policy(rule("follow_up")), JANUARY))
+    made = replace(promise, due_at=utc("03-07 16:00"))
+    spec = given(registered, assigned, note, made)
+    spec.when(hand_off, at=utc("03-06 16:00"), beside=book).then(
+        handed_off, FollowUpScheduled("f1", "depot", utc("03-06 17:00"), "p1")
     )
 
 
@@ -160,7 +205,8 @@ def test_a_follow_up_by_a_given_date_comes_before_every_promise() -> None:
 
 
 def test_a_case_with_an_overdue_promise_is_not_handed_off() -> None:
-    given(registered, assigned, note, promise).when(hand_off, at=NOON + DAY).then_refused(
+    spec = given(registered, assigned, note, promise)
+    spec.when(hand_off, at=NOON + DAY, beside=SlaBook(SLA_BOOK_ID)).then_refused(
         "promise-unprotected"
     )
 

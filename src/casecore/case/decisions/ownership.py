@@ -1,11 +1,11 @@
 """Ownership: who is accountable for the case, and what they pass on when that changes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from casecore.actors import Actor, Role
-from casecore.asking import FRONT, LEADS, Code, Instant, LocalId, QueueName, Text, Texts
+from casecore.asking import FRONT, LEADS, Beside, Code, Instant, LocalId, QueueName, Text, Texts
 from casecore.case.decisions.base import (
     LASTING,
     UNCLOSED,
@@ -32,7 +32,16 @@ from casecore.case.events.ownership import (
 )
 from casecore.case.state import Case
 from casecore.case.state.ownership import Handoff
+from casecore.clocks.instants import instant, micros
+from casecore.clocks.openings import Openings
 from casecore.errors import Conflict, Forbidden, Rejected
+from casecore.sla.book import Attributes, desk_hours
+from casecore.sla.events import SLA_BOOK_ID
+from casecore.sla.state import SlaBook
+
+FOLLOW_UP_LEAD = timedelta(hours=2)
+CLOSED_MAX = timedelta(days=62)
+"""How long a desk may be closed and its last hour still be looked for."""
 
 
 class QueueCase(CaseAsk, frozen=True, kw_only=True):
@@ -116,9 +125,16 @@ class HandOff(CaseAsk, frozen=True, kw_only=True):
     to_team: Code
     question: Text
     followup_due_at: Instant | None = None
-    """When to ask how it stands; halfway to each running promise's date unless given."""
+    """When to ask how it stands; two hours before each running promise is due unless given, or
+    when the desk closes before that."""
 
-    def decide(self, state: Case, by: Actor, at: datetime) -> list[CaseEvent]:
+    def beside(self, state: Case) -> Beside | None:
+        planned = self.followup_due_at is not None or not state.promises.running
+        return None if planned else Beside(SlaBook, SLA_BOOK_ID)
+
+    def decide(
+        self, state: Case, by: Actor, at: datetime, book: SlaBook | None = None
+    ) -> list[CaseEvent]:
         refuse_unless(state, UNCLOSED, self)
         owner = state.ownership.owner
         if owner is None:
@@ -138,10 +154,12 @@ class HandOff(CaseAsk, frozen=True, kw_only=True):
                 accountable_owner=owner,
                 handover_note_id=note_id,
             ),
-            *self.follow_ups(state, at),
+            *self.follow_ups(state, at, book),
         ]
 
-    def follow_ups(self, state: Case, at: datetime) -> list[FollowUpScheduled]:
+    def follow_ups(
+        self, state: Case, at: datetime, book: SlaBook | None
+    ) -> list[FollowUpScheduled]:
         """One for every running promise, due before it (I-17)."""
         given = self.followup_due_at
         if given is not None:
@@ -156,8 +174,9 @@ class HandOff(CaseAsk, frozen=True, kw_only=True):
                     field="followup_due_at",
                     invariant="I-17",
                 )
+        hours = desk_hours(book, attributes(state), at) if book else None
         plans: list[tuple[str | None, datetime]] = [
-            (promise_id, given or at + (promise.due_at - at) / 2)
+            (promise_id, given or before(promise.due_at, at, hours))
             for promise_id, promise in running.items()
         ]
         if given is not None and not running:
@@ -247,6 +266,32 @@ OwnershipCommand = (
     | WriteHandoverNote
     | RateHandoverNote
 )
+
+
+def attributes(state: Case) -> Attributes:
+    """What SLA policies match the case by."""
+    intake, triage = state.intake, state.triage
+    return Attributes(
+        triage.product,
+        intake.channel,
+        triage.priority,
+        intake.customer.tier if intake.customer else None,
+        intake.jurisdictions,
+        state.ownership.home_queue,
+    )
+
+
+def before(due: datetime, at: datetime, hours: Openings | None) -> datetime:
+    """When to ask how it stands, so that something can still be done about it: with some time
+    left, while the desk is open, and never in the past. With little time left, halfway to it."""
+    latest = due - FOLLOW_UP_LEAD
+    if latest <= at:
+        return at + (due - at) / 2
+    if hours is None:
+        return latest
+    since = max(at, latest - CLOSED_MAX)
+    windows = list(hours.between(micros(since), micros(latest)))
+    return instant(windows[-1][1]) if windows else latest
 
 
 def assigned(

@@ -60,6 +60,7 @@ class Intake(msgspec.Struct, frozen=True):
     received_at: datetime | None = None
     channel: Channel | None = None
     customer: Customer | None = None
+    jurisdictions: tuple[str, ...] = ()
     authority_recorded: bool = False
     heat: int | None = None
     assessment: EmotionAssessed | None = None
@@ -110,6 +111,7 @@ class Intake(msgspec.Struct, frozen=True):
                     received_at=event.received_at,
                     channel=event.channel,
                     customer=event.customer,
+                    jurisdictions=event.jurisdictions,
                     heat=event.heat,
                 )
             case AuthorityRecorded():
