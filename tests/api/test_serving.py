@@ -6,16 +6,25 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import httpx
 import pytest
 
 from api import connections, given, keys, serving
-from api.desk import Desks
+from api.desk import Desk, Desks
 from api.serving import listen, serve
 from casecore.actors import Role
+from casecore.case.events.escalation import ComplaintEscalated
+from casecore.clocks.calendar import Calendar, Weekly
 from casecore.errors import Unavailable
+from casecore.recording import event_of
+from casecore.sla.decisions import PublishCalendar, PublishSlaPolicy
+from casecore.sla.events import SLA_BOOK_ID
+from casecore.sla.state import SlaBook
 from tests.api.making import REGISTER
+from tests.casecore.sla.given import policy, rule
+from tests.spec import SYSTEM
 
 STARTING_SECONDS_MAX = 20
 
@@ -45,6 +54,38 @@ async def test_it_answers_where_it_says_until_it_is_told_to_stop(
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{url}/v1/health/live")
+
+
+async def test_it_keeps_deadlines_while_it_serves(desks: Desks) -> None:
+    desk = await desks.desk("main")
+    calendar = Calendar("UTC", Weekly(mon=(("00:00", "24:00"),)))
+    promises = policy(rule("promise"), calendar_id="always")
+    await desk.core.execute(
+        SlaBook,
+        SLA_BOOK_ID,
+        PublishCalendar(calendar_id="always", calendar=calendar),
+        PublishSlaPolicy(policy_id="desk", policy=promises),
+        by=SYSTEM,
+    )
+    _, key = await keys.create(desks.pool, "main", "root", Role.ADMIN, "")
+    url, task = await started(desks)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+        case = (await client.post("/v1/cases", json=REGISTER)).headers["Location"]
+        promise = {"kind": "update", "text": "News at once", "within_seconds": 1}
+        assert (await client.post(f"{case}/promises", json=promise)).status_code == 201
+        case_id = UUID(case.rpartition("/")[2])
+        async with asyncio.timeout(STARTING_SECONDS_MAX):
+            while not (told := await escalated(desk, case_id)):  # noqa: ASYNC110, no event for it
+                await asyncio.sleep(0.1)
+    assert told == [("promise_at_risk", "p1")]
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, STARTING_SECONDS_MAX)
+
+
+async def escalated(desk: Desk, case_id: UUID) -> list[tuple[str | None, str | None]]:
+    events = [event_of(row) for row in await desk.recorder.history(case_id)]
+    return [(e.trigger, e.promise_id) for e in events if isinstance(e, ComplaintEscalated)]
 
 
 async def test_a_command_under_way_when_it_is_told_to_stop_is_answered(desks: Desks) -> None:
