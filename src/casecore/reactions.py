@@ -103,6 +103,8 @@ class Reactions:
         """Tell a supervisor of a promise at risk, once for every date it was given (SP-55)."""
         if event.due_at is None or event.due_at < self.core.now() - NEWS_MAX:
             return
+        if event.name not in (await self.books.latest()).names("promise"):
+            return
         clocks, _ = await self.books.clocks(event.case_id)
         cycle = clocks.cycle(event.clock_id, event.cycle)
         if cycle is None or cycle.kind != "promise" or cycle.subject is None:

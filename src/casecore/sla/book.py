@@ -27,6 +27,7 @@ from casecore.sla.events import (
     SlaPolicyDrafted,
     SlaPolicyPublished,
     SlaPolicyRetired,
+    TargetKind,
     TargetRule,
     Trigger,
 )
@@ -196,6 +197,10 @@ class Book:
 
     def rule(self, pin: Pin, name: str) -> TargetRule:
         return self._rules[pin.policy_id, pin.policy_version, name]
+
+    def names(self, kind: TargetKind) -> frozenset[str]:
+        """What clocks of this kind are called, in any version."""
+        return frozenset(rule.name for rule in self._rules.values() if rule.kind == kind)
 
     def heeded(self, pin: Pin, name: str, event: str) -> Heeded | None:
         """What such a clock makes of the event, if it may end it, or move its date."""
