@@ -11,6 +11,7 @@ from litestar.static_files import create_static_files_router
 from api.answers import JSON_TYPE, Answer, json
 from api.asking import asks, converses, registers
 from api.claiming import claims_next
+from api.clocks import rebaselines, rescinds
 from api.desk import Desks
 from api.errors import HANDLERS, missing
 from api.given import Door
@@ -18,6 +19,7 @@ from api.openapi import document
 from api.queries import QUERIES
 from api.reading import READ, reads
 from api.routes import CASES, TABLES
+from api.slabook import publishes
 from api.supposing import supposes
 from casecore.errors import Unavailable
 
@@ -64,6 +66,9 @@ def create_app(desks: Desks) -> Litestar:
             *(asks(door, table, row) for table in TABLES for row in table.rows),
             claims_next(door),
             supposes(door),
+            publishes(door),
+            rebaselines(door),
+            rescinds(door),
             *(reads(door, query) for query in QUERIES),
             live,
             ready,

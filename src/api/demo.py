@@ -89,6 +89,8 @@ from casecore.errors import Rejected
 from casecore.goodwill.decisions import DEFAULT_TERMS, PublishGoodwillPolicy, read_terms
 from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 from casecore.money import Money
+from casecore.sla.files import pack, read_book
+from casecore.sla.state import SLA_BOOK_ID, SlaBook
 
 SOURCE = "demo"
 CASES_MAX = 500
@@ -583,6 +585,7 @@ async def play(core: Core, seed: int, day: date, cases: int) -> DayTold:
         if steps:
             core.now = lambda: steps[0].at
             await goodwill_policy(core, clock())
+            await sla_policies(core)
         for step in steps:
             first = step.commands[0]
             if isinstance(first, RegisterCase):
@@ -617,6 +620,13 @@ async def goodwill_policy(core: Core, now: datetime) -> None:
     else:
         publish = PublishGoodwillPolicy(terms=current.terms)
     await core.execute(GoodwillPolicy, GOODWILL_POLICY_ID, publish, by=SYSTEM)
+
+
+async def sla_policies(core: Core) -> None:
+    """A desk that has published no SLA policy begins with the one that casecore brings."""
+    book: SlaBook = (await core.see(SlaBook, SLA_BOOK_ID)).state
+    if not book.policies:
+        await core.execute(SlaBook, SLA_BOOK_ID, *read_book(pack("desk")), by=SYSTEM)
 
 
 async def ended(core: Core, case_id: UUID, step: Step) -> CaseTold:

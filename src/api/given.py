@@ -14,10 +14,9 @@ from litestar import Request
 from api.bodies import BODY_MAX, converted
 from api.desk import Desk, Desks
 from api.keys import Keys
-from casecore.actors import Actor
-from casecore.asking import Ask
+from casecore.actors import Actor, Role
 from casecore.core import Key
-from casecore.errors import Conflict, Malformed, Unauthenticated, Unavailable
+from casecore.errors import Conflict, Forbidden, Malformed, Unauthenticated, Unavailable
 
 IDEMPOTENCY_KEY_MAX = 255
 QUERY_FIELDS_MAX = 20
@@ -70,6 +69,13 @@ class Door:
             yield
         finally:
             self._in_flight.discard(token)
+
+
+def refuse_others(actor: Actor, who: frozenset[Role]) -> None:
+    """Refuse whoever this is not for."""
+    if actor.role not in who:
+        roles = ", ".join(sorted(who - {Role.SYSTEM}))
+        raise Forbidden("role-forbidden", f"this is for {roles}; this key's role is {actor.role}")
 
 
 async def body(request: AnyRequest) -> bytes:
@@ -166,7 +172,7 @@ def expected(request: AnyRequest) -> int | None:
 
 
 def idempotency_key(
-    request: AnyRequest, by: Actor, stream_id: UUID | None, commands: Sequence[Ask]
+    request: AnyRequest, by: Actor, stream_id: UUID | None, commands: Sequence[Any]
 ) -> Key | None:
     name = header(request, b"idempotency-key")
     if name is None:

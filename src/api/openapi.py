@@ -10,17 +10,27 @@ import msgspec
 
 from api.asking import COMMANDS_MAX, PARAMETER, Row, Table
 from api.bodies import BODY_MAX
+from api.clocks import (
+    REBASELINE,
+    REBASELINE_EXAMPLE,
+    RESCIND,
+    RESCIND_EXAMPLE,
+    Rebaseline,
+    Rescind,
+)
 from api.examples import EXAMPLES
 from api.given import IDEMPOTENCY_KEY_MAX
 from api.problems import CODES
 from api.queries import QUERIES
 from api.reading import Query
 from api.routes import CASES, TABLES
+from api.slabook import PUBLISH, SLA_FILE_EXAMPLE, SlaFile
 from api.supposing import MAY_ASK, WHAT_IF, WHAT_IF_EXAMPLE, WhatIf
 from casecore.actors import Role
-from casecore.asking import Ask, QueueName
+from casecore.asking import LEADS, Ask, QueueName
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.decisions.ownership import ClaimCase
+from casecore.sla.decisions import PUBLISHERS
 
 Json = dict[str, Any]
 
@@ -114,7 +124,7 @@ QUEUE: Json = msgspec.json.schema(QueueName)
 @cache
 def document() -> bytes:
     commands = [RegisterCase, *(row.command for table in TABLES for row in table.rows)]
-    asked = [*commands, WhatIf]
+    asked = [*commands, WhatIf, SlaFile, Rebaseline, Rescind]
     read = [query.answers for query in QUERIES]
     shapes, components = msgspec.json.schema_components([*asked, *read], ref_template=REF)
     answers = dict(zip((query.path for query in QUERIES), shapes[len(asked) :], strict=True))
@@ -160,6 +170,21 @@ def commanding(components: Json) -> Iterable[tuple[str, Json]]:
         yield path, {"post": several(path, new)}
     yield CLAIM_NEXT, {"post": claim_next()}
     yield WHAT_IF, {"post": what_if(components)}
+    yield (
+        PUBLISH,
+        {
+            "post": by_body(
+                "PublishSlaPolicies", PUBLISH, SlaFile, SLA_FILE_EXAMPLE, PUBLISHERS, HOW_FAR
+            )
+        },
+    )
+    overruled = {"case_id": UUID, **HOW_FAR}
+    for name, path, of, example in (
+        ("RebaselineClocks", REBASELINE, Rebaseline, REBASELINE_EXAMPLE),
+        ("RescindResult", RESCIND, Rescind, RESCIND_EXAMPLE),
+    ):
+        path = re.sub(r":\w+}", "}", path)
+        yield path, {"post": by_body(name, path, of, example, LEADS, overruled)}
 
 
 CASE_REF: Json = {"case_ref": {"type": "string"}}
@@ -258,6 +283,29 @@ def what_if(components: Json) -> Json:
             },
         },
         "responses": {"202": started, **REFUSED},
+    }
+
+
+def by_body(
+    name: str, path: str, of: type[Any], example: Json, who: frozenset[Role], fields: Json
+) -> Json:
+    """A command whose body the door turns into what the core is asked."""
+    return {
+        "operationId": name,
+        "summary": cleandoc(of.__doc__ or "").splitlines()[0].rstrip("."),
+        "description": f"For {roles(who)}.",
+        "tags": [tag(path)],
+        "parameters": [*path_parameters(path, {}, Ask), *COMMAND_HEADERS],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": REF.format(name=of.__name__)},
+                    "example": example,
+                }
+            },
+        },
+        "responses": carried_out(fields, {}, begins=False) | REFUSED,
     }
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from api import bodies, scope
+from api import bodies, scope, slabook
 from api.cases import CaseAt, Told, get_case, get_history
+from api.clocks import ClocksOfCase, CycleAsked, Explained, explain_clock, get_case_clocks
 from api.reading import PEOPLE, Asked, Page, Params, Query
 from api.supposing import MAY_ASK, WHAT_IF, WhatIfRun, get_what_if
 from casecore.actors import Role
@@ -209,6 +210,21 @@ async def listed(asked: Asked, query: Callable[..., Awaitable[T]], **scoped: Any
 
 
 QUERIES = (
+    Query(
+        "/v1/cases/{case_id:uuid}/clocks",
+        Params,
+        PEOPLE | {Role.SERVICE},
+        ClocksOfCase,
+        get_case_clocks,
+    ),
+    Query(
+        "/v1/cases/{case_id:uuid}/clocks/{clock:str}/explain",
+        CycleAsked,
+        PEOPLE | {Role.SERVICE},
+        Explained,
+        explain_clock,
+    ),
+    Query("/v1/policies/sla", Params, PEOPLE, slabook.SlaPolicies, slabook.get_sla_policies),
     Query("/v1/cases", CaseList, PEOPLE, paging.Page[cases.Case], list_cases),
     Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
     Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),

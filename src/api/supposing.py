@@ -11,12 +11,12 @@ from litestar.handlers import HTTPRouteHandler
 
 from api import answers, bodies
 from api.answers import Answer
-from api.given import AnyRequest, Door, body
+from api.given import AnyRequest, Door, body, refuse_others
 from api.reading import Asked, Page
 from api.whatif import CaseDiffers, State, Supposition
 from casecore.actors import Role
 from casecore.asking import Instant
-from casecore.errors import Forbidden, Malformed, Rejected
+from casecore.errors import Malformed, Rejected
 from casecore.sla.files import Publish, publishing
 from casecore.sla.supposing import Total
 from projections import paging
@@ -100,11 +100,7 @@ def supposes(door: Door) -> HTTPRouteHandler:
     @post(WHAT_IF)
     async def suppose(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
-        if caller.actor.role not in MAY_ASK:
-            roles = ", ".join(sorted(MAY_ASK))
-            raise Forbidden(
-                "role-forbidden", f"this is for {roles}; this key's role is {caller.actor.role}"
-            )
+        refuse_others(caller.actor, MAY_ASK)
         asked = bodies.converted(bodies.parsed(await body(request)), WhatIf)
         desk = caller.desk
         told = {"calendars": asked.calendars, "policies": asked.policies}

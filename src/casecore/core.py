@@ -46,7 +46,7 @@ class Key(NamedTuple):
     fingerprint: bytes
 
     @classmethod
-    def of(cls, by: Actor, name: str, stream_id: UUID | None, commands: Sequence[Ask]) -> "Key":
+    def of(cls, by: Actor, name: str, stream_id: UUID | None, commands: Sequence[Any]) -> "Key":
         """The key that `by` gave as `name` to these commands. Names of others never collide."""
         body = msgspec.json.encode([stream_id, commands])
         return cls(uuids.uuid5(KEYS, f"{by.role}/{by.id}/{name}"), sha256(body).digest())

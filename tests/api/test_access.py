@@ -21,8 +21,9 @@ SOLUTION = "018f6e2a-7c1b-7d3e-9a4b-5c6d7e8f9a0b"
 
 def filled(path: str, case: str) -> str:
     """The path with something in the place of each id."""
+    path = re.sub(r"{case_id(:uuid)?}", case.rpartition("/")[2], path)
+    path = re.sub(r"{\w+:uuid}", SOLUTION, path)
     path = re.sub(r":\w+}", "}", path)
-    path = path.replace("{case_id}", case.rpartition("/")[2])
     if path.startswith("/v1/solutions"):
         path = path.replace("{solution_id}", SOLUTION)
     return PARAMETER.sub("x1", path)
@@ -88,6 +89,8 @@ async def test_without_a_key_nothing_opens_but_health_and_docs(
         paths += [("POST", filled(table.base + row.path, case)) for row in table.rows]
     paths += [("POST", "/v1/cases"), ("POST", f"{case}/commands"), ("POST", "/v1/cases/commands")]
     paths += [("POST", "/v1/queues/complaints/claim-next")]
+    paths += [("POST", "/v1/sla/what-if"), ("POST", "/v1/policies/sla/publish")]
+    paths += [("POST", f"{case}/clocks/rebaseline"), ("POST", f"{case}/clocks/x1/rescind")]
     for method, path in paths:
         answer = await stranger.request(method, path)
         problem(answer, 401, "unauthenticated")

@@ -393,6 +393,30 @@ def answered(request: urllib.request.Request) -> int:
             time.sleep(0.05)
 
 
+def test_sla_policies_are_published_from_a_file_or_a_pack_and_shown(
+    shell: Shell, tmp_path: Path
+) -> None:
+    ledger = ("--ledger", "slas")
+    assert "give a FILE, or --pack" in shell.run("policy", "publish", exits=2)[1]
+    _, complaint = shell.run("policy", "publish", "--pack", "moon", *ledger, exits=2)
+    assert "us_cfpb" in complaint
+    told, _ = shell.run("policy", "publish", "--pack", "desk", *ledger)
+    assert "calendar desk: version 1 is published" in told
+    assert "SLA policy desk: version 1 takes effect" in told
+    assert "in force already" in shell.run("policy", "publish", "--pack", "desk", *ledger)[0]
+    shown, _ = shell.run("sla", "show", *ledger)
+    assert "desk  version 1, rank 100" in shown
+    assert "acknowledgement" in shown
+    assert shell.json("sla", "show", *ledger)[0]["policy_id"] == "desk"
+    file = tmp_path / "sla.toml"
+    file.write_text('[policies.mine]\nrank = 7\ncalendar = "desk"\n')
+    _, complaint = shell.run("policy", "publish", str(file), *ledger, exits=1)
+    assert "policies.mine" in complaint
+    assert "targets" in complaint
+    _, complaint = shell.run("sla", "show", "--ledger", "main", exits=1)
+    assert "policy publish --pack desk" in complaint
+
+
 def test_whoever_reads_makes_no_ledger_of_a_mistyped_name(shell: Shell) -> None:
     shell.run("migrate")
     shell.run("import", "--format", "cfpb", "--ledger", "known", os.devnull, exits=1)

@@ -115,4 +115,3 @@ class Desk:
         rows = await self.recorder.history(stream_id)
         found = [from_row(self.recorder.ledger, row) for row in rows]
         return [recorded for recorded in found if isinstance(recorded.event, types)]
-

@@ -1,7 +1,8 @@
-"""casecore policy: what may be given as goodwill, and by whom."""
+"""casecore policy: what may be given as goodwill and by whom, and how long things may take."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -14,47 +15,83 @@ if TYPE_CHECKING:
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 POLICY_BYTES_MAX = 1 << 20
+OF_SLA = ("calendars", "policies")
+"""The tables of a file of SLA policies; one of goodwill has none of them."""
 
 
 @click.group()
 def policy() -> None:
-    """The goodwill policy: limits per role, published in versions that never change."""
+    """Policies, published in versions that never change: goodwill limits, calendars and SLAs."""
 
 
 @policy.command()
-@click.argument("file", type=FILE)
+@click.argument("file", type=FILE, required=False)
+@click.option("--pack", metavar="NAME", help="SLA policies that casecore brings, instead of FILE.")
 @ledger_option
-def publish(file: Path, ledger: str | None) -> None:
-    """Put the policy in FILE.toml into force, now or from its effective_from on.
+def publish(file: Path | None, pack: str | None, ledger: str | None) -> None:
+    """Put the policies in FILE.toml into force, now or from their effective_from on.
 
-    Publishing what is in force already changes nothing. `casecore policy show` says what is.
+    \b
+    casecore policy publish goodwill.toml      limits per role
+    casecore policy publish sla.toml           [calendars.…] and [policies.…], all or none
+    casecore policy publish --pack desk        a sensible start; others: uk_disp, au_rg271, us_cfpb
+
+    Publishing what is in force already changes nothing. `casecore policy show` and `casecore sla
+    show` say what is. Clocks that run are not touched.
     """
-    from casecore.actors import Actor, Role
-    from casecore.goodwill.decisions import read_terms
-    from casecore.goodwill.events import GoodwillPolicyPublished
-    from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+    if (file is None) == (pack is None):
+        raise click.UsageError("give a FILE, or --pack and the name of one")
+    text = text_of(file) if file else text_of_pack(pack or "")
+    of, stream_id, commands = publishing(text)
 
-    command = read_terms(text_of(file))
+    async def work(desk: "Desk") -> Sequence[Any]:
+        from casecore.actors import Actor, Role
 
-    async def work(desk: "Desk") -> list[GoodwillPolicyPublished]:
         by = Actor(operator(), Role.ADMIN)
-        written = await desk.core.execute(GoodwillPolicy, GOODWILL_POLICY_ID, command, by=by)
-        return [event for event in written.events if isinstance(event, GoodwillPolicyPublished)]
+        return (await desk.core.execute(of, stream_id, *commands, by=by)).events
 
-    for published in at_desk(ledger, work):
-        click.echo(
-            f"version {published.version} takes effect"
-            f" {published.effective_from:%Y-%m-%d %H:%M:%S} UTC"
-        )
-        return
-    click.echo("these terms are in force already")
+    published = at_desk(ledger, work)
+    for event in published:
+        click.echo(told(event))
+    if not published:
+        click.echo("these terms are in force already")
+
+
+def publishing(text: str) -> tuple[Any, Any, Sequence[Any]]:
+    """What publishes a file's policies, and where: its tables tell which kind they are of."""
+    import tomllib
+
+    from casecore.goodwill.decisions import read_terms
+    from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+    from casecore.sla.files import read_book
+    from casecore.sla.state import SLA_BOOK_ID, SlaBook
+
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        tables = {}  # Whoever reads it says what is wrong with it.
+    if any(name in tables for name in OF_SLA):
+        return SlaBook, SLA_BOOK_ID, read_book(text)
+    return GoodwillPolicy, GOODWILL_POLICY_ID, [read_terms(text)]
+
+
+def told(event: Any) -> str:
+    from casecore.goodwill.events import GoodwillPolicyPublished
+    from casecore.sla.events import CalendarPublished
+
+    if isinstance(event, CalendarPublished):
+        return f"calendar {event.calendar_id}: version {event.version} is published"
+    which = "" if isinstance(event, GoodwillPolicyPublished) else f"SLA policy {event.policy_id}: "
+    return (
+        f"{which}version {event.version} takes effect {event.effective_from:%Y-%m-%d %H:%M:%S} UTC"
+    )
 
 
 @policy.command()
 @ledger_option
 @json_option
 def show(ledger: str | None, as_json: bool) -> None:
-    """Say which policy is in force."""
+    """Say which goodwill policy is in force; `casecore sla show` says it of SLA policies."""
     from datetime import UTC, datetime
 
     from casecore.errors import NotFound
@@ -96,6 +133,14 @@ def text_of(file: Path) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         raise Malformed("policy-unreadable", f"{file} is not UTF-8") from None
+
+
+def text_of_pack(name: str) -> str:
+    from casecore.sla.files import pack, packs
+
+    if name not in packs():
+        raise click.UsageError(f"--pack: there is no {name}; there are {', '.join(packs())}")
+    return pack(name)
 
 
 def amounts(amounts: "tuple[Money, ...]") -> str:

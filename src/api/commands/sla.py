@@ -6,6 +6,7 @@ from typing import BinaryIO
 import rich_click as click
 
 from api.commands.slareport import report
+from api.commands.slashow import show
 from api.commands.whatif import what_if
 
 FAILED = 1
@@ -54,3 +55,4 @@ def try_out(file: BinaryIO) -> None:
 
 sla.add_command(what_if)
 sla.add_command(report)
+sla.add_command(show)

@@ -1,0 +1,155 @@
+"""The clocks of a case over HTTP: shown, explained, moved to other versions, taken back."""
+
+import tomllib
+from typing import Any
+from uuid import UUID
+
+from casecore.actors import Role
+from casecore.sla.files import pack
+from tests.api.conftest import Client, Login
+from tests.api.making import problem, registered
+
+PUBLISH = "/v1/policies/sla/publish"
+
+
+def desk() -> dict[str, Any]:
+    """The pack as a body: what its TOML says, as JSON."""
+    return tomllib.loads(pack("desk"))
+
+
+def stricter() -> dict[str, Any]:
+    policies = desk()
+    policies["policies"]["desk"]["targets"]["resolution"] = {
+        "kind": "resolution",
+        "target": {"kind": "elapsed_time", "seconds": 600},
+    }
+    return policies
+
+
+async def clocks(client: Client, case: str) -> dict[str, Any]:
+    answer = await client.get(f"{case}/clocks")
+    assert answer.status_code == 200, answer.text
+    return {clock["name"]: clock for clock in answer.json()["items"]}
+
+
+async def test_without_a_policy_there_are_no_clocks_and_a_hint(admin: Client) -> None:
+    case = await registered(admin)
+    answer = (await admin.get(f"{case}/clocks")).json()
+    assert (answer["items"], answer["summary"]) == ([], "none")
+    assert "casecore policy publish --pack desk" in answer["hint"]
+    await admin.post(PUBLISH, json=desk())
+    assert "what-if" in (await admin.get(f"{case}/clocks")).json()["hint"]
+
+
+async def test_what_is_published_gives_clocks_and_is_published_once(
+    admin: Client, login: Login
+) -> None:
+    answer = await admin.post(PUBLISH, json=desk())
+    assert (answer.status_code, answer.json()["changed"]) == (200, True)
+    assert not (await admin.post(PUBLISH, json=desk())).json()["changed"]
+    there = (await admin.get("/v1/policies/sla")).json()
+    assert there["in_force"] == {"desk": 1}
+    assert there["calendars"]["desk"][0]["calendar"]["exceptions"], "the holidays are data in it"
+    sam = await login(Role.SUPERVISOR, "sam")
+    problem(await sam.post(PUBLISH, json=desk()), 403, "role-forbidden")
+    case = await registered(admin)
+    found = await clocks(admin, case)
+    assert {"acknowledgement", "first_response", "resolution"} <= set(found)
+    assert found["resolution"]["state"] == "running"
+    assert found["resolution"]["policy_version"] == 1
+    await admin.post(f"{case}/acknowledged", json={"channel": "phone"})
+    assert (await clocks(admin, case))["acknowledgement"]["state"] == "met"
+
+
+async def test_of_a_file_that_is_refused_nothing_is_published(admin: Client) -> None:
+    bad = desk()
+    bad["policies"]["other"] = bad["policies"]["desk"]
+    refused = problem(await admin.post(PUBLISH, json=bad), 422, "policy-rank-conflict")
+    assert "rank 100" in refused["detail"]
+    assert (await admin.get("/v1/policies/sla")).json()["policies"] == {}
+    for told, field in (({}, "policies"), ({"policies": {"a": {"rank": 1}}}, "policies.a")):
+        refused = problem(await admin.post(PUBLISH, json=told), 422, "policies-unreadable")
+        assert refused["field"] == field
+
+
+async def test_a_clock_is_explained_line_by_line(admin: Client) -> None:
+    await admin.post(PUBLISH, json=desk())
+    case = await registered(admin)
+    for which in ("resolution", (await clocks(admin, case))["resolution"]["clock_id"]):
+        explained = (await admin.get(f"{case}/clocks/{which}/explain")).json()
+        assert explained["zone"] == "Europe/London"
+        assert explained["clock"]["name"] == "resolution"
+        first, *_, last = explained["lines"]
+        assert first["what"] == "started"
+        assert last["what"] == "stands"
+        counted = [line["seconds"] for line in explained["lines"] if line["what"] == "counted"]
+        assert sum(counted) == explained["clock"]["target_seconds"], "until it is due"
+    refused = problem(await admin.get(f"{case}/clocks/nothing/explain"), 404, "clock-not-found")
+    assert "resolution" in refused["detail"]
+    problem(await admin.get(f"{case}/clocks/resolution/explain?cycle=2"), 404, "clock-not-found")
+
+
+async def test_running_clocks_move_to_the_versions_in_force_and_only_once(
+    admin: Client, login: Login
+) -> None:
+    await admin.post(PUBLISH, json=desk())
+    case = await registered(admin)
+    await admin.post(PUBLISH, json=stricter())
+    assert (await clocks(admin, case))["resolution"]["policy_version"] == 1, "R9"
+    ada = await login(Role.AGENT, "ada")
+    ask = {"clocks": ["resolution"], "reason": "Ten minutes from now on"}
+    problem(await ada.post(f"{case}/clocks/rebaseline", json=ask), 403, "role-forbidden")
+    sam = await login(Role.SUPERVISOR, "sam")
+    key = {"Idempotency-Key": "once"}
+    moved = await sam.post(f"{case}/clocks/rebaseline", json=ask, headers=key)
+    assert moved.json()["changed"]
+    again = await sam.post(f"{case}/clocks/rebaseline", json=ask, headers=key)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json() == moved.json()
+    after = (await clocks(admin, case))["resolution"]
+    assert (after["policy_version"], after["target_seconds"]) == (2, 600)
+    await admin.post(f"{case}/acknowledged", json={"channel": "phone"})
+    over = {"clocks": ["acknowledgement"], "reason": "Too late"}
+    problem(await sam.post(f"{case}/clocks/rebaseline", json=over), 422, "clock-over")
+    nothing = {"clocks": ["nothing"], "reason": "?"}
+    problem(await sam.post(f"{case}/clocks/rebaseline", json=nothing), 404, "clock-not-found")
+    rest = await sam.post(f"{case}/clocks/rebaseline", json={"reason": "All that run"})
+    assert rest.status_code == 200, rest.text
+
+
+async def test_a_result_is_taken_back_by_an_event_of_the_case_that_proves_otherwise(
+    admin: Client,
+) -> None:
+    await admin.post(PUBLISH, json=desk())
+    case = await registered(admin, received_at="2026-01-05T09:00:00Z")
+    await admin.post(f"{case}/acknowledged", json={"channel": "phone"})
+    assert (await clocks(admin, case))["acknowledgement"]["state"] == "breached"
+    path = f"{case}/clocks/acknowledgement/rescind"
+    unknown = {"evidence": str(UUID(int=7)), "reason": "?"}
+    problem(await admin.post(path, json=unknown), 404, "evidence-not-found")
+    history = (await admin.get(f"{case}/history")).json()["items"]
+    early = {"evidence": history[0]["event_id"], "reason": "?"}
+    problem(await admin.post(path, json=early), 422, "nothing-proven")
+    await admin.post(
+        f"{case}/acknowledgements",
+        json={
+            "mode": "written",
+            "channel": "email",
+            "message_ref": "mail-1",
+            "occurred_at": "2026-01-05T10:00:00Z",
+        },
+    )
+    history = (await admin.get(f"{case}/history")).json()["items"]
+    proof = {"evidence": history[-1]["event_id"], "reason": "The letter went out that morning"}
+    rescinded = await admin.post(path, json=proof)
+    assert rescinded.status_code == 200, rescinded.text
+    assert (await clocks(admin, case))["acknowledgement"]["state"] == "met"
+
+
+async def test_an_agent_sees_the_clocks_of_their_own_cases(admin: Client, login: Login) -> None:
+    await admin.post(PUBLISH, json=desk())
+    case = await registered(admin)
+    await admin.post(f"{case}/assign", json={"agent": "ben"})
+    ada = await login(Role.AGENT, "ada")
+    problem(await ada.get(f"{case}/clocks"), 403, "not-owner")
+    problem(await ada.get(f"{case}/clocks/resolution/explain"), 403, "not-owner")
