@@ -66,7 +66,7 @@ def create_app(desks: Desks) -> Litestar:
             *(asks(door, table, row) for table in TABLES for row in table.rows),
             claims_next(door),
             supposes(door),
-            publishes(door),
+            *publishes(door),
             rebaselines(door),
             rescinds(door),
             *(reads(door, query) for query in QUERIES),

@@ -19,7 +19,6 @@ from casecore.case.state import Case
 from casecore.core import Written
 from casecore.errors import Malformed
 from casecore.facts import Event
-from casecore.goodwill.state import GOODWILL_POLICY_ID
 
 COMMANDS_MAX = 100
 """How many commands one conversation may bring."""
@@ -42,22 +41,24 @@ class Table(NamedTuple):
     base: str
     of: type[State]
     rows: Sequence[Row]
+    stream_id: UUID | None = None
+    """Of the only aggregate of its kind that a ledger has."""
 
     @property
     def names(self) -> str | None:
-        """The parameter that names the aggregate; a ledger has only one policy."""
+        """The parameter that names the aggregate, unless there is only one."""
         parameters = PARAMETER.findall(self.base)
         return parameters[0] if parameters else None
 
 
 def asks(door: Door, table: Table, row: Row) -> HTTPRouteHandler:
-    names = table.names
+    names, only = table.names, table.stream_id
     in_body = PARAMETER.findall(row.path)
 
     async def ask(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
         ids = request.path_params
-        stream_id: UUID = ids[names] if names else GOODWILL_POLICY_ID
+        stream_id: UUID = ids.get(names or "", only)
         given = {name: ids[name] for name in in_body}
         command = bodies.command(parsed(await body(request)), row.command, given)
         written = await carry_out(door, request, caller, table.of, stream_id, [command])

@@ -179,4 +179,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "WithdrawSolution": {"reason": "The carrier no longer does it"},
     "DraftGoodwillPolicy": {"terms": TERMS},
     "PublishGoodwillPolicy": {"terms": TERMS},
+    "RetireSlaPolicy": {"reason": "The desk it was for has closed"},
 }

@@ -24,7 +24,7 @@ from api.problems import CODES
 from api.queries import QUERIES
 from api.reading import Query
 from api.routes import CASES, TABLES
-from api.slabook import PUBLISH, SLA_FILE_EXAMPLE, SlaFile
+from api.slabook import DRAFT, PUBLISH, SLA_FILE_EXAMPLE, SlaFile
 from api.supposing import MAY_ASK, WHAT_IF, WHAT_IF_EXAMPLE, WhatIf
 from casecore.actors import Role
 from casecore.asking import LEADS, Ask, QueueName
@@ -170,14 +170,11 @@ def commanding(components: Json) -> Iterable[tuple[str, Json]]:
         yield path, {"post": several(path, new)}
     yield CLAIM_NEXT, {"post": claim_next()}
     yield WHAT_IF, {"post": what_if(components)}
-    yield (
-        PUBLISH,
-        {
-            "post": by_body(
-                "PublishSlaPolicies", PUBLISH, SlaFile, SLA_FILE_EXAMPLE, PUBLISHERS, HOW_FAR
-            )
-        },
-    )
+    for name, path, who in (
+        ("PublishSlaPolicies", PUBLISH, PUBLISHERS),
+        ("DraftSlaPolicies", DRAFT, LEADS),
+    ):
+        yield path, {"post": by_body(name, path, SlaFile, SLA_FILE_EXAMPLE, who, HOW_FAR)}
     overruled = {"case_id": UUID, **HOW_FAR}
     for name, path, of, example in (
         ("RebaselineClocks", REBASELINE, Rebaseline, REBASELINE_EXAMPLE),

@@ -30,7 +30,9 @@ from casecore.case.events.promises import PromiseMade
 from casecore.case.events.solutions import BestPracticeNominated, SolutionProposed
 from casecore.case.state import Case
 from casecore.goodwill.decisions import DraftGoodwillPolicy, PublishGoodwillPolicy
-from casecore.goodwill.state import GoodwillPolicy
+from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+from casecore.sla.decisions import RetireSlaPolicy
+from casecore.sla.state import SLA_BOOK_ID, SlaBook
 from casecore.solutions import decisions as library
 from casecore.solutions.state import Solution
 
@@ -169,6 +171,15 @@ POLICY = Table(
     "/v1/policies/goodwill",
     GoodwillPolicy,
     (Row("", DraftGoodwillPolicy), Row("/publish", PublishGoodwillPolicy)),
+    GOODWILL_POLICY_ID,
 )
 
-TABLES = (CASES, LIBRARY, POLICY)
+SLA = Table(
+    "/v1/policies/sla",
+    SlaBook,
+    (Row("/{policy_id}/retire", RetireSlaPolicy),),
+    SLA_BOOK_ID,
+)
+"""What is drafted and published comes as a file does: `slabook`."""
+
+TABLES = (CASES, LIBRARY, POLICY, SLA)

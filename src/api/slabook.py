@@ -1,6 +1,7 @@
 """The book of SLA policies over HTTP: publish what a file of them says, and read what there is."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,17 +14,26 @@ from api.answers import Answer
 from api.asking import answer, carry_out
 from api.given import AnyRequest, Door, body, refuse_others
 from api.reading import Asked
+from casecore.actors import Role
+from casecore.asking import LEADS, Ask
+from casecore.clocks.calendar import Calendar
 from casecore.errors import Malformed, Rejected
-from casecore.sla.decisions import PUBLISHERS
-from casecore.sla.events import CalendarPublished, SlaPolicyPublished
+from casecore.sla.decisions import (
+    PUBLISHERS,
+    DraftCalendar,
+    DraftSlaPolicy,
+    PublishCalendar,
+)
+from casecore.sla.events import CalendarPublished, SlaPolicy, SlaPolicyPublished
 from casecore.sla.files import Publish, publishing
 from casecore.sla.state import SLA_BOOK_ID, SlaBook
 
 PUBLISH = "/v1/policies/sla/publish"
+DRAFT = "/v1/policies/sla/draft"
 
 
 class SlaFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a TOML file of calendars and policies says, as JSON: all of it is published, or none."""
+    """What a TOML file of calendars and policies says, as JSON: all of it holds, or none."""
 
     calendars: Annotated[dict[str, Any], msgspec.Meta(description="As [calendars.<id>]")] = {}
     policies: Annotated[dict[str, Any], msgspec.Meta(description="As [policies.<id>]")] = {}
@@ -62,19 +72,31 @@ class SlaPolicies(msgspec.Struct, frozen=True):
     """From when on it has been in force."""
     policies: dict[str, tuple[SlaPolicyPublished, ...]]
     calendars: dict[str, tuple[CalendarPublished, ...]]
+    policy_drafts: dict[str, SlaPolicy]
+    calendar_drafts: dict[str, Calendar]
 
 
-def publishes(door: Door) -> HTTPRouteHandler:
+def publishes(door: Door) -> list[HTTPRouteHandler]:
     @post(PUBLISH)
     async def publish(request: AnyRequest) -> Answer:
+        return await write(request, PUBLISHERS, lambda command: command)
+
+    @post(DRAFT)
+    async def draft(request: AnyRequest) -> Answer:
+        return await write(request, LEADS, drafting)
+
+    async def write(
+        request: AnyRequest, who: frozenset[Role], to: Callable[[Publish], Ask]
+    ) -> Answer:
         caller = await door.caller(request)
-        refuse_others(caller.actor, PUBLISHERS)
+        refuse_others(caller.actor, who)
         file = bodies.converted(bodies.parsed(await body(request)), SlaFile)
-        commands = await asyncio.to_thread(commands_of, file.calendars, file.policies)
+        read = await asyncio.to_thread(commands_of, file.calendars, file.policies)
+        commands = [to(command) for command in read]
         written = await carry_out(door, request, caller, SlaBook, SLA_BOOK_ID, commands)
         return answer(written, {}, {})
 
-    return publish
+    return [publish, draft]
 
 
 def commands_of(calendars: dict[str, Any], policies: dict[str, Any]) -> list[Publish]:
@@ -83,6 +105,12 @@ def commands_of(calendars: dict[str, Any], policies: dict[str, Any]) -> list[Pub
         return publishing({"calendars": calendars, "policies": policies})
     except Malformed as error:
         raise Rejected("policies-unreadable", str(error), field=error.field) from None
+
+
+def drafting(command: Publish) -> DraftCalendar | DraftSlaPolicy:
+    if isinstance(command, PublishCalendar):
+        return DraftCalendar(calendar_id=command.calendar_id, calendar=command.calendar)
+    return DraftSlaPolicy(policy_id=command.policy_id, policy=command.policy)
 
 
 async def get_sla_policies(asked: Asked) -> SlaPolicies:
@@ -95,4 +123,6 @@ async def get_sla_policies(asked: Asked) -> SlaPolicies:
         since={published.policy_id: published.effective_from for published in in_force},
         policies={id: book.versions(id) for id in book.policies},
         calendars=book.calendars,
+        policy_drafts=book.policy_drafts,
+        calendar_drafts=book.calendar_drafts,
     )

@@ -153,3 +153,24 @@ async def test_an_agent_sees_the_clocks_of_their_own_cases(admin: Client, login:
     ada = await login(Role.AGENT, "ada")
     problem(await ada.get(f"{case}/clocks"), 403, "not-owner")
     problem(await ada.get(f"{case}/clocks/resolution/explain"), 403, "not-owner")
+
+
+async def test_a_draft_gives_no_clocks_and_a_policy_that_is_retired_no_more(
+    admin: Client, login: Login
+) -> None:
+    sam = await login(Role.SUPERVISOR, "sam")
+    drafted = await sam.post("/v1/policies/sla/draft", json=desk())
+    assert (drafted.status_code, drafted.json()["changed"]) == (200, True)
+    there = (await sam.get("/v1/policies/sla")).json()
+    assert (set(there["policy_drafts"]), there["policies"]) == ({"desk"}, {})
+    await admin.post(PUBLISH, json=desk())
+    assert (await sam.get("/v1/policies/sla")).json()["policy_drafts"] == {}
+    before = await registered(admin)
+    retire = {"reason": "The desk has closed"}
+    problem(await sam.post("/v1/policies/sla/desk/retire", json=retire), 403, "role-forbidden")
+    problem(await admin.post("/v1/policies/sla/x/retire", json=retire), 404, "policy-not-found")
+    retired = await admin.post("/v1/policies/sla/desk/retire", json=retire)
+    assert retired.json()["changed"]
+    after = await registered(admin)
+    assert (await clocks(admin, before))["resolution"]["state"] == "running"
+    assert await clocks(admin, after) == {}
