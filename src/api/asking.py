@@ -58,7 +58,8 @@ def asks(door: Door, table: Table, row: Row) -> HTTPRouteHandler:
     async def ask(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
         ids = request.path_params
-        stream_id: UUID = ids.get(names or "", only)
+        stream_id = ids[names] if names else only
+        assert stream_id is not None
         given = {name: ids[name] for name in in_body}
         command = bodies.command(parsed(await body(request)), row.command, given)
         written = await carry_out(door, request, caller, table.of, stream_id, [command])
