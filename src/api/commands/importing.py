@@ -236,6 +236,7 @@ def progress(file: BufferedReader, report: "Report") -> Iterator[None]:
         finally:
             done.set()
             watcher.join()
+            show()
 
 
 def tell(report: "Report", dry_run: bool) -> None:

@@ -49,8 +49,7 @@ InZone = Annotated[
     datetime,
     Meta(
         description="with an offset from UTC, or without one as clocks in `zone` show it",
-        examples=["2026-03-09T10:00:00"],
-        extra_json_schema={"maxLength": 40},
+        extra_json_schema={"format": "date-time"},
     ),
 ]
 
