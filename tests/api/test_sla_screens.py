@@ -101,12 +101,12 @@ def test_a_day_that_is_none_is_not_understood(shell: Shell) -> None:
 
 def test_a_report_about_nothing_says_what_to_do(shell: Shell) -> None:
     told, _ = shell.run("sla", "report", "--ledger", "empty")
-    assert "casecore policy publish FILE.toml" in told
+    assert "casecore policy publish --pack desk" in told
     told, _ = shell.run("sla", "report", "--ledger", "late")
     assert "None of the 2 cases has a clock" in told
     assert "casecore sla what-if FILE.toml" in told
     told, _ = shell.run("sla", "report", "--ledger", "log", "--from", "2026-01-01")
-    assert "No case was received then" in told
+    assert "There is no case: none has come in yet" in told
 
 
 def test_under_the_policies_that_are_in_force_nothing_would_differ(

@@ -122,10 +122,10 @@ def nothing(found: "Report", published: bool) -> str:
     """Why there is nothing to see, and what to do about it."""
     if not published:
         told = (
-            "No SLA policy is published: `casecore policy publish FILE.toml` puts one into force."
+            "No SLA policy is published: `casecore policy publish --pack desk` puts one into force."
         )
     elif not found.cases:
-        told = "No case was received then, or none of them is in that queue."
+        told = "There is no case: none has come in yet, or none in that time and queue."
     else:
         told = (
             f"None of the {found.cases:,} cases has a clock: no policy in force matched them when"
