@@ -18,8 +18,9 @@ from casecore.case.state import Case
 from casecore.core import Core
 from casecore.database import Pool
 from casecore.errors import Conflict, Unavailable
-from casecore.following import Feed, Follower, Progress, Projection, rebuild
+from casecore.following import Feed, Follower, Progress, Projection, Reference, rebuild
 from casecore.recording import Recorded
+from casecore.tables import Shape
 from tests.spec import SAM, registered
 from tests.telling import Telling
 
@@ -63,6 +64,51 @@ def projection(name: str = "tally", **changes: Any) -> Any:
         "__doc__": "Counts notes.",
     }
     return SimpleNamespace(**described | changes)
+
+
+class Stroke(msgspec.Struct, frozen=True):
+    """The last note of a tally."""
+
+    case_id: UUID
+    number: int
+    text: str
+
+
+class Words:
+    """What is to be read for what, as the notes of one case say it."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[int, str]] = []
+
+    def learn(self, event: Any, position: int) -> None:
+        if isinstance(event, NoteAdded) and all(at < position for at, _ in self.said):
+            self.said.append((position, event.text))
+
+    def at(self, position: int) -> str:
+        return next((word for at, word in reversed(self.said) if at < position), "")
+
+
+def reckoned(stream_id: UUID) -> Any:
+    """Tallies of what notes say in the words that are in use, and a stroke for the last of each."""
+
+    def with_words(key: Any, row: Tally | None, recorded: Recorded, words: Words) -> Tally | None:
+        row = fold(key, row, recorded)
+        if row is None or row.last is None:
+            return row
+        return replace(row, last=f"{words.at(recorded.position)} {row.last}")
+
+    def settled(before: Tally | None, row: Tally, words: Words) -> tuple[Tally, list[Stroke]]:
+        return row, [Stroke(row.case_id, row.notes, row.last)] if row.last else []
+
+    return projection(
+        "strokes",
+        TABLE="tally",
+        REFERENCE=Reference(stream_id, Words),
+        DETAILS=Shape("strokes", Stroke, ("case_id",), (), "The last notes."),
+        keys=lambda recorded: [] if recorded.stream_id == stream_id else keys(recorded),
+        fold=with_words,
+        settled=settled,
+    )
 
 
 class Sulking:
@@ -302,6 +348,65 @@ async def test_another_version_of_a_fold_fills_its_table_anew(
     with pytest.raises(Unavailable) as refusal:  # The old one does not fill it anew in turn.
         await feeds.of(projection()).catch_up()
     assert refusal.value.code == "projection-newer"
+
+
+async def test_one_that_goes_by_another_stream_knows_it_as_it_was_then(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    words, case_id = await new_case(core), await new_case(core)
+    strokes = reckoned(words)
+
+    async def stored() -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await pool.fetch("SELECT number, text FROM ops.strokes")]
+
+    await noted(core, words, "twice")
+    await noted(core, case_id, "one")
+    await feeds.of(strokes).catch_up()
+    assert await stored() == [(1, "twice one")]
+
+    # Learned before it goes on from its checkpoint; of what comes after, none too soon.
+    await noted(core, case_id, "two")
+    await noted(core, words, "thrice")
+    live = await feeds.started(strokes)
+    await live.reached(6, SOON)
+    assert await stored() == [(2, "twice two")]
+    position = await noted(core, case_id, "three")
+    await live.reached(position, SOON)
+    assert await stored() == [(3, "thrice three")]
+
+    await rebuild(pool, core.recorder, strokes)
+    assert await tallies(pool) == {case_id: (3, "thrice three")}
+    assert await stored() == [(3, "thrice three")]
+
+
+async def test_rows_at_hand_are_let_go_when_somebody_else_went_on(core: Core, pool: Pool) -> None:
+    case_id = await new_case(core)
+    ours, other = (Follower(pool, core.recorder, projection()) for _ in range(2))
+    for follower in (ours, other):
+        await follower.begin()
+    for number in range(4):
+        await noted(core, case_id, f"note {number}")
+        follower = (ours, other)[number % 2]
+        await follower.apply(await follower.news())  # Finds that the other has moved it,
+        await follower.apply(await follower.news())  # and goes on from there.
+
+    assert await tallies(pool) == {case_id: (4, "note 3")}
+
+
+async def test_those_that_nothing_new_is_for_come_as_far_all_the_same(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    idle = [projection(f"idle_{number}", READS=frozenset({CaseRegistered})) for number in range(3)]
+    both = [await feeds.started(projection(), *idle) for _ in range(2)]
+    case_id = await new_case(core)
+    for number in range(10):
+        position = await noted(core, case_id, f"note {number}")
+        for feed in both:
+            await feed.reached(position, SOON)
+
+    for one in idle:
+        assert await checkpoint(pool, one.NAME) == position
+    assert await tallies(pool) == {case_id: (10, "note 9")}
 
 
 async def test_a_rebuild_shows_no_reader_fewer_rows(

@@ -20,6 +20,7 @@ from casecore.case.events.contact import (
     WaitingEnded,
     WaitingStarted,
 )
+from casecore.case.events.intake import NoteAdded
 from casecore.case.events.outcome import CaseReopened, CaseWithdrawn, ComplaintResolved
 from casecore.case.events.promises import PromiseKept, PromiseMade, PromiseRenegotiated
 from casecore.case.events.triage import CaseReclassified, PriorityChanged
@@ -28,7 +29,7 @@ from casecore.clocks.targets import OpenTime, Weeks
 from casecore.clockset.events import ClockBreached, ClockRebaselined, ClockWarned
 from casecore.sla.book import Book
 from casecore.sla.cycle import alarms, consumed_by, next_alarm, view
-from casecore.sla.events import Match, Pin, SlaPolicyPublished, Warn
+from casecore.sla.events import Match, Pin, SlaPolicyPublished, Trigger, Warn
 from casecore.sla.explaining import explain
 from casecore.sla.reckoning import CaseClocks
 from tests.casecore.clocks.given import HOUR
@@ -173,6 +174,20 @@ def test_what_is_published_later_changes_nothing_that_was_folded_before(
     end = facts[-1].position
     after.learn(published_later(), end + 1)
     assert folded(facts, before) == folded(facts, after)
+
+
+def test_what_rules_speak_of_only_later_is_not_remembered_by_who_knows_of_it_already() -> None:
+    noted = NoteAdded("n1", "Lost")
+    facts = [
+        Fact(10, BEGUN, BEGUN, ADA, replace(complaint, received_at=BEGUN)),
+        Fact(11, BEGUN, BEGUN, ADA, noted),
+    ]
+    speaking = policy(rule("resolution", 1, satisfied_by=(Trigger("NoteAdded"),)), rank=900)
+    after = book()
+    after.learn(SlaPolicyPublished("later", 1, speaking, BEGUN), 12)
+    assert folded(facts, book()) == folded(facts, after)
+    more = Fact(13, BEGUN, BEGUN, ADA, noted)
+    assert "NoteAdded" in folded([*facts, more], after).firsts
 
 
 def published_later() -> SlaPolicyPublished:
