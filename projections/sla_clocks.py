@@ -1,8 +1,9 @@
 """What is reckoned of each case's clocks, and how much open time it has left."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple, get_args
+from itertools import chain
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 import msgspec
@@ -21,6 +22,7 @@ from casecore.sla.cycle import (
     ClockState,
     ClockView,
     Cycle,
+    Plan,
     due_of,
     next_alarm,
     plan_of,
@@ -28,11 +30,9 @@ from casecore.sla.cycle import (
     view,
 )
 from casecore.sla.events import SLA_BOOK_ID, SlaEvent, TargetKind
-from casecore.sla.reckoning import CaseClocks
+from casecore.sla.reckoning import CaseClocks, Summary, worst
 from casecore.tables import Shape, View
 from projections.paging import Instant, Number, Page, page, place_of
-
-Standing = Literal["breached", "running", "paused", "none"]
 
 REGULATORY_LEAD = timedelta(days=1)
 """A regulator's date presses so much sooner than others: once missed, nobody can move it."""
@@ -46,7 +46,7 @@ class SlaCase(msgspec.Struct, frozen=True):
     queue: str | None
     """The queue it waits in, or came from."""
     product: str | None
-    state: Standing
+    state: Summary
     """How its worst clock stands that nothing has ended, as of the last event about it."""
     next_due_at: datetime | None
     """When the first of its clocks is due, or was, that nothing has ended; paused ones are not."""
@@ -157,15 +157,17 @@ def begun(case_id: UUID) -> SlaCase:
 
 def settled(before: SlaCase | None, row: SlaCase, book: Book) -> tuple[SlaCase, list[Clock]]:
     attributes = row.clocks.attributes
+    running = [(cycle, plan_of(cycle, book)) for cycle in row.clocks.running]
     row = replace(
-        row, queue=attributes.queue, product=attributes.product, **pressing(row.clocks, book)
+        row, queue=attributes.queue, product=attributes.product, **pressing(running, book)
     )
     as_they_were: set[int] = set()
     if before is not None and (before.queue, before.product) == (row.queue, row.product):
         as_they_were = {id(cycle) for cycle in before.clocks.cycles}
+    over = ((cycle, None) for cycle in row.clocks.over)
     return row, [
-        clock(row.case_id, row.queue, row.product, cycle, book)
-        for cycle in row.clocks.cycles
+        clock(row.case_id, row.queue, row.product, cycle, book, plan=plan)
+        for cycle, plan in chain(over, running)
         if id(cycle) not in as_they_were
     ]
 
@@ -180,13 +182,10 @@ class Due(NamedTuple):
         return self.at - lead // timedelta(microseconds=1)
 
 
-def pressing(clocks: CaseClocks, book: Book) -> dict[str, Any]:
+def pressing(running: Sequence[tuple[Cycle, Plan]], book: Book) -> dict[str, Any]:
     """What of the clocks that run is due first, and what presses most."""
-    plans = [(cycle, plan_of(cycle, book)) for cycle in clocks.running]
-    states = {state_of(cycle, plan, None) for cycle, plan in plans}
-    order: tuple[Standing, ...] = ("breached", "running", "paused")
-    state: Standing = next((state for state in order if state in states), "none")
-    found = [(due_of(cycle, plan, None), cycle) for cycle, plan in plans]
+    state = worst(state_of(cycle, plan, None) for cycle, plan in running)
+    found = [(due_of(cycle, plan, None), cycle) for cycle, plan in running]
     dues = [Due(at, cycle) for at, cycle in found if at is not None]
     if not dues:
         nothing = dict.fromkeys(("next_due_at", "next_due_kind", "next_due_name"))
@@ -220,25 +219,27 @@ def clock(
     cycle: Cycle,
     book: Book,
     now: datetime | None = None,
+    plan: Plan | None = None,
 ) -> Clock:
-    seen = view(cycle, book, now)
-    alarm = next_alarm(cycle, book)
+    plan = plan or plan_of(cycle, book)
+    seen = view(cycle, book, now, plan)
+    alarm = next_alarm(cycle, book, plan)
     return Clock(
         **asdict(seen),
         case_id=case_id,
         queue=queue,
         product=product,
-        at_risk_at=at_risk_at(cycle, seen, book),
+        at_risk_at=at_risk_at(cycle, seen, book, plan),
         next_alarm_at=alarm.at if alarm else None,
         next_alarm=alarm.threshold if alarm else None,
     )
 
 
-def at_risk_at(cycle: Cycle, seen: ClockView, book: Book) -> datetime | None:
+def at_risk_at(cycle: Cycle, seen: ClockView, book: Book, plan: Plan) -> datetime | None:
     if cycle.ended is not None or seen.due_at is None:
         return None
     if cycle.breach is None and cycle.warned:
-        seen = view(replace(cycle, warned=()), book)
+        seen = view(replace(cycle, warned=()), book, plan=plan)
     return min(filter(None, (seen.warn_at, seen.due_at)))
 
 

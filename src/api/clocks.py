@@ -10,10 +10,10 @@ from litestar import post
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
-from api import bodies, scope
+from api import scope
 from api.answers import Answer
 from api.asking import answer
-from api.given import AnyRequest, Caller, Door, body, expected, idempotency_key, refuse_others
+from api.given import AnyRequest, Caller, Door, expected, idempotency_key
 from api.reading import Asked, Params
 from casecore.asking import LEADS, Ask, Short, Text
 from casecore.clockset.decisions import CLOCKS_MAX, RebaselineClocks, RescindResult, Running
@@ -24,7 +24,7 @@ from casecore.recording import from_row
 from casecore.sla.book import Book
 from casecore.sla.cycle import ClockView, Cycle, view
 from casecore.sla.explaining import Line, explain
-from casecore.sla.reckoning import CaseClocks, Summary, refuse_over, refuse_unproven
+from casecore.sla.reckoning import CaseClocks, Summary, refuse_over, refuse_unproven, worst
 
 REBASELINE = "/v1/cases/{case_id:uuid}/clocks/rebaseline"
 RESCIND = "/v1/cases/{case_id:uuid}/clocks/{clock:str}/rescind"
@@ -101,7 +101,7 @@ async def get_case_clocks(asked: Asked) -> ClocksOfCase:
     items = [view(cycle, book, now) for cycle in clocks.cycles]
     items.sort(key=lambda clock: (clock.started_at, clock.name, clock.clock_id, clock.cycle))
     hint = None if items else NO_CLOCKS if book.events else NO_POLICY
-    return ClocksOfCase(clocks.summary(book, now), now, items, hint)
+    return ClocksOfCase(worst(clock.state for clock in items), now, items, hint)
 
 
 async def explain_clock(asked: Asked) -> Explained:
@@ -118,9 +118,7 @@ async def explain_clock(asked: Asked) -> Explained:
 def rebaselines(door: Door) -> HTTPRouteHandler:
     @post(REBASELINE)
     async def rebaseline(request: AnyRequest) -> Answer:
-        caller = await door.caller(request)
-        refuse_others(caller.actor, LEADS)
-        asked = bodies.converted(bodies.parsed(await body(request)), Rebaseline)
+        caller, asked = await door.asked(request, LEADS, Rebaseline)
 
         def command(clocks: CaseClocks, book: Book, now: datetime) -> RebaselineClocks:
             return RebaselineClocks(
@@ -139,9 +137,7 @@ def rebaselines(door: Door) -> HTTPRouteHandler:
 def rescinds(door: Door) -> HTTPRouteHandler:
     @post(RESCIND)
     async def rescind(request: AnyRequest) -> Answer:
-        caller = await door.caller(request)
-        refuse_others(caller.actor, LEADS)
-        asked = bodies.converted(bodies.parsed(await body(request)), Rescind)
+        caller, asked = await door.asked(request, LEADS, Rescind)
         case_id: UUID = request.path_params["case_id"]
         clock: str = request.path_params["clock"]
         await refuse_unknown(caller, case_id, asked.evidence)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from litestar import Request
 
-from api.bodies import BODY_MAX, converted
+from api.bodies import BODY_MAX, converted, parsed
 from api.desk import Desk, Desks
 from api.keys import Keys
 from casecore.actors import Actor, Role
@@ -51,6 +51,14 @@ class Door:
             )
         ledger, actor = await self.keys.holder(bearer[1])
         return Caller(await self.desks.desk(ledger), actor)
+
+    async def asked(
+        self, request: AnyRequest, who: frozenset[Role], of: type[Q]
+    ) -> tuple[Caller, Q]:
+        """Who asks, if it is for them, and their body as what this door turns into commands."""
+        caller = await self.caller(request)
+        refuse_others(caller.actor, who)
+        return caller, converted(parsed(await body(request)), of)
 
     @contextmanager
     def carrying_out(self, ledger: str, key: Key | None) -> Iterator[None]:

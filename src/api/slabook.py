@@ -9,10 +9,9 @@ import msgspec
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
 
-from api import bodies
 from api.answers import Answer
 from api.asking import answer, carry_out
-from api.given import AnyRequest, Door, body, refuse_others
+from api.given import AnyRequest, Door
 from api.reading import Asked
 from casecore.actors import Role
 from casecore.asking import LEADS, Ask
@@ -88,9 +87,7 @@ def publishes(door: Door) -> list[HTTPRouteHandler]:
     async def write(
         request: AnyRequest, who: frozenset[Role], to: Callable[[Publish], Ask]
     ) -> Answer:
-        caller = await door.caller(request)
-        refuse_others(caller.actor, who)
-        file = bodies.converted(bodies.parsed(await body(request)), SlaFile)
+        caller, file = await door.asked(request, who, SlaFile)
         read = await asyncio.to_thread(commands_of, file.calendars, file.policies)
         commands = [to(command) for command in read]
         written = await carry_out(door, request, caller, SlaBook, SLA_BOOK_ID, commands)

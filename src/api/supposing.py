@@ -9,10 +9,11 @@ import msgspec
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
 
-from api import answers, bodies
+from api import answers
 from api.answers import Answer
-from api.given import AnyRequest, Door, body, refuse_others
+from api.given import AnyRequest, Door
 from api.reading import Asked, Page
+from api.slabook import SlaFile
 from api.whatif import CaseDiffers, State, Supposition
 from casecore.actors import Role
 from casecore.asking import Instant
@@ -26,15 +27,13 @@ MAY_ASK = frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR})
 """Nothing is written, so an auditor may; it is about everybody's cases, so an agent may not."""
 
 
-class WhatIf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WhatIf(SlaFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Policies to suppose: what a TOML file of them says, as JSON.
 
     They are taken as always in force, and no others. A calendar that they name and do not bring is
     the published one; calendars alone are for the policies in force.
     """
 
-    calendars: Annotated[dict[str, Any], msgspec.Meta(description="As [calendars.<id>]")] = {}
-    policies: Annotated[dict[str, Any], msgspec.Meta(description="As [policies.<id>]")] = {}
     received_from: Instant | None = None
     """Only cases received then or later."""
     received_before: Instant | None = None
@@ -99,9 +98,7 @@ class Place(NamedTuple):
 def supposes(door: Door) -> HTTPRouteHandler:
     @post(WHAT_IF)
     async def suppose(request: AnyRequest) -> Answer:
-        caller = await door.caller(request)
-        refuse_others(caller.actor, MAY_ASK)
-        asked = bodies.converted(bodies.parsed(await body(request)), WhatIf)
+        caller, asked = await door.asked(request, MAY_ASK, WhatIf)
         desk = caller.desk
         told = {"calendars": asked.calendars, "policies": asked.policies}
         supposition = await Supposition.of(

@@ -18,7 +18,7 @@ from casecore.errors import Conflict, NotFound
 from casecore.recorder import Recorder
 from casecore.sla.book import Book
 from casecore.sla.files import Publish
-from casecore.sla.reckoning import READ
+from casecore.sla.reckoning import read_under
 from casecore.sla.state import SLA_BOOK_ID, SlaBook
 from casecore.sla.supposing import Difference, Totals, compared, supposed
 from casecore.surveying import lives
@@ -93,12 +93,9 @@ class Supposition:
 
     async def differences(self) -> AsyncIterator[CaseDiffers | None]:
         """Case by case, those that do not differ as nothing."""
-        reads = frozenset(event.__name__ for event in READ)
-        for book in self.books:
-            reads |= book.events
         async for life in lives(
             self.recorder,
-            reads,
+            read_under(*self.books),
             self.position,
             received_from=self.received_from,
             received_before=self.received_before,

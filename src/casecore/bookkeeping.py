@@ -8,7 +8,7 @@ from casecore.recorder import Recorder
 from casecore.recording import event_of, from_row
 from casecore.sla.book import Book
 from casecore.sla.events import SlaEvent
-from casecore.sla.reckoning import CaseClocks
+from casecore.sla.reckoning import CaseClocks, reckoned
 from casecore.sla.state import SLA_BOOK_ID
 
 
@@ -35,7 +35,6 @@ class Bookkeeper:
         beside = await self.recorder.history(clockset_id(case_id))
         # Read after the facts, so that it has come at least as far.
         book = await self.latest()
-        clocks = CaseClocks(case_id)
-        for row in sorted((*case, *beside), key=attrgetter("position")):
-            clocks = clocks.evolve(from_row(self.recorder.ledger, row), book)
-        return clocks, book
+        rows = sorted((*case, *beside), key=attrgetter("position"))
+        facts = (from_row(self.recorder.ledger, row) for row in rows)
+        return reckoned(case_id, facts, book), book

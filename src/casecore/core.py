@@ -51,6 +51,11 @@ class Key(NamedTuple):
         body = msgspec.json.encode([stream_id, commands])
         return cls(uuids.uuid5(KEYS, f"{by.role}/{by.id}/{name}"), sha256(body).digest())
 
+    @classmethod
+    def under(cls, command_id: UUID, command: Ask) -> "Key":
+        """The key of a command whose id follows from what it is about."""
+        return cls(command_id, sha256(encode(command)).digest())
+
 
 class Written(NamedTuple):
     """How far the stream has come once the commands hold, whether or not that changed it."""

@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID, uuid5
 
@@ -33,10 +32,8 @@ from casecore.database import SETTINGS
 from casecore.errors import CaseError, Unavailable
 from casecore.following import happens
 from casecore.reactions import NEWS_MAX, Reactions
-from casecore.recording import Recorded, encode
-from casecore.sla.book import Book
+from casecore.recording import Recorded
 from casecore.sla.cycle import DUE, Alarm, Cycle, alarm_id, alarms
-from casecore.sla.reckoning import CaseClocks
 
 BATCH_MAX = 200
 """How much of the agenda is read at a time."""
@@ -145,17 +142,21 @@ class Deadlines:
         clocks, book = await self.books.clocks(entry.case_id)
         now = self.core.now()
         for cycle in clocks.cycles:
-            for alarm in worth_recording(alarms(cycle, book), now):
-                await self._record(clocks, cycle, alarm, book)
+            told = alarms(cycle, book)
+            due_at = next((alarm.at for alarm in told if alarm.breach), None)
+            for alarm in worth_recording(told, now):
+                await self._record(entry.case_id, cycle, alarm, due_at)
 
     async def end_wait(self, case_id: UUID, reason: WaitingFor, at: datetime) -> None:
         """The waiting ended when the answer was expected, however late that is found (I-14)."""
         end = EndWaiting(reason=reason, cause="timeout", occurred_at=at)
-        key = key_of(uuid5(case_id, f"waiting/{reason}/{at.isoformat()}"), end)
+        key = Key.under(uuid5(case_id, f"waiting/{reason}/{at.isoformat()}"), end)
         await self.core.execute(Case, case_id, end, by=BY, key=key)
 
-    async def _record(self, clocks: CaseClocks, cycle: Cycle, alarm: Alarm, book: Book) -> None:
-        case_id, name, threshold = clocks.case_id, cycle.name, alarm.threshold
+    async def _record(
+        self, case_id: UUID, cycle: Cycle, alarm: Alarm, due_at: datetime | None
+    ) -> None:
+        name, threshold = cycle.name, alarm.threshold
         id, number = cycle.clock_id, cycle.cycle
         stream_id = clockset_id(case_id)
         ask: WarnClock | BreachClock
@@ -168,7 +169,6 @@ class Deadlines:
                 # What was found before was taken back, or did not hold: this is another finding.
                 threshold = f"{DUE}/{findings + 1}"
         else:
-            due_at = next((a.at for a in alarms(cycle, book) if a.breach), None)
             ask = WarnClock(
                 case_id=case_id,
                 clock_id=id,
@@ -178,7 +178,7 @@ class Deadlines:
                 due_at=due_at,
             )
         command_id = alarm_id(id, number, threshold)
-        await self.core.execute(ClockSet, stream_id, ask, by=BY, key=key_of(command_id, ask))
+        await self.core.execute(ClockSet, stream_id, ask, by=BY, key=Key.under(command_id, ask))
 
     def _is_ready(self, entry: Entry, looked: set[tuple[UUID, WaitingFor | None]]) -> bool:
         """Whether to look at it now: once a sweep, and seldom when that did not help before."""
@@ -254,7 +254,3 @@ def worth_recording(alarms: Sequence[Alarm], now: datetime) -> list[Alarm]:
     if any(alarm.breach for alarm in due):
         return [alarm for alarm in due if alarm.breach or alarm.at >= now - NEWS_MAX]
     return due
-
-
-def key_of(command_id: UUID, ask: WarnClock | BreachClock | EndWaiting) -> Key:
-    return Key(command_id, sha256(encode(ask)).digest())

@@ -6,7 +6,6 @@ the key made of it lets what follows be recorded once all the same.
 """
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import uuid5
@@ -24,9 +23,7 @@ from casecore.clocks.openings import Openings
 from casecore.clockset.events import ClockBreached, ClockWarned
 from casecore.core import Core, Key
 from casecore.errors import CaseError, Unavailable
-from casecore.ledger import Row
-from casecore.recorder import COLUMNS
-from casecore.recording import Recorded, encode, from_row
+from casecore.recording import Recorded, from_row
 from casecore.sla.book import Moment
 from casecore.sla.events import ReturnCall
 
@@ -58,7 +55,7 @@ class Reactions:
         position, head = await self._place(), await self.recorder.head()
         while position < head:
             upto = min(head, position + STRIDE)
-            for row in await self._read(position, upto):
+            for row in await self.recorder.read(position, STRIDE, upto, READS):
                 await self._react(from_row(self.recorder.ledger, row))
             await self._move(upto)
             position = upto
@@ -116,7 +113,7 @@ class Reactions:
             event.case_id,
             ask,
             by=self.by,
-            key=Key(uuid5(event.case_id, name), sha256(encode(ask)).digest()),
+            key=Key.under(uuid5(event.case_id, name), ask),
             causation_id=told.event_id,
             correlation_id=told.correlation_id,
         )
@@ -131,17 +128,6 @@ class Reactions:
         except Exception:
             # Whatever is wrong with one case, the others go on.
             logger.exception("cannot react to position %d", recorded.position)
-
-    async def _read(self, after: int, upto: int) -> Sequence[Row]:
-        rows = await self.pool.fetch(
-            f"""
-            SELECT {COLUMNS} FROM es.event
-            WHERE ledger = $1 AND position > $2 AND position <= $3 AND type = ANY ($4)
-            ORDER BY position
-            """,
-            *(self.recorder.id, after, upto, READS),
-        )
-        return [Row(*row) for row in rows]
 
     async def _place(self) -> int:
         position = await self.pool.fetchval(

@@ -37,14 +37,22 @@ class Recorder:
         )
         return [Row(*row) for row in rows]
 
-    async def read(self, after: int, limit: int, upto: int | None = None) -> list[Row]:
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        upto: int | None = None,
+        types: Sequence[str] | None = None,
+    ) -> list[Row]:
+        """What follows the position, in order; with `types`, only events of these."""
         rows = await self.pool.fetch(
             f"""
             SELECT {COLUMNS} FROM es.event
             WHERE ledger = $1 AND position > $2 AND position <= coalesce($4, position)
+              AND ($5::text[] IS NULL OR type = ANY ($5))
             ORDER BY position LIMIT $3
             """,
-            *(self.id, after, limit, upto),
+            *(self.id, after, limit, upto, types),
         )
         return [Row(*row) for row in rows]
 

@@ -11,6 +11,7 @@ from casecore.ledger import Row
 from casecore.recorder import COLUMNS, Recorder
 from casecore.recording import Recorded, event_of, from_row
 
+REGISTERED = [CaseRegistered.__name__]
 CASES_AT_ONCE = 200
 """How many are in memory at a time: some 5 MB of them."""
 
@@ -34,7 +35,7 @@ async def lives(
     """The cases received between these, each with its facts of the types that are read, as the
     ledger had them at a position; those that were registered first come first."""
     after = 0
-    while begun := await registered(recorder, after, upto):
+    while begun := await recorder.read(after, CASES_AT_ONCE, upto, REGISTERED):
         after = begun[-1].position
         refs = {}
         for row in begun:
@@ -51,18 +52,6 @@ async def lives(
         for case_id, ref in refs.items():
             facts = [from_row(recorder.ledger, row) for row in rows[case_id]]
             yield Life(case_id, ref, facts)
-
-
-async def registered(recorder: Recorder, after: int, upto: int) -> list[Row]:
-    rows = await recorder.pool.fetch(
-        f"""
-        SELECT {COLUMNS} FROM es.event
-        WHERE ledger = $1 AND position > $2 AND position <= $3 AND type = $4
-        ORDER BY position LIMIT $5
-        """,
-        *(recorder.id, after, upto, CaseRegistered.__name__, CASES_AT_ONCE),
-    )
-    return [Row(*row) for row in rows]
 
 
 async def histories(

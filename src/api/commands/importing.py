@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import rich_click as click
 
 from api.commands.opening import at_desk, echo_json, json_of, json_option, ledger_option, printable
+from api.commands.screens import bar
 from casecore.errors import Malformed
 
 if TYPE_CHECKING:
@@ -211,18 +212,11 @@ def progress(file: BufferedReader, report: "Report") -> Iterator[None]:
         return
     import threading
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    size = Path(file.name).stat().st_size
-    columns = BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=size)
+    with bar(Path(file.name).stat().st_size) as moved:
         done = threading.Event()
 
         def show() -> None:
-            cases = f"{report.new + report.there:,} cases, {report.events:,} events"
-            bar.update(task, completed=file.tell(), description=cases)
+            moved(file.tell(), f"{report.new + report.there:,} cases, {report.events:,} events")
 
         def watch() -> None:
             while not done.wait(PROGRESS_SECONDS):

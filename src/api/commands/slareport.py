@@ -50,21 +50,17 @@ def report(
     """
 
     async def work(desk: "Desk") -> None:
-        from casecore.sla.reckoning import READ, CaseClocks
+        from casecore.sla.reckoning import read_under, reckoned
         from casecore.sla.reporting import Report
         from casecore.surveying import lives
 
         book = await desk.books.latest()
         position = await desk.recorder.head()
         found = Report(desk.core.now(), queue)
-        reads = book.events | {event.__name__ for event in READ}
         received = {"received_from": received_from, "received_before": received_before}
         with bar(position) as moved:
-            async for life in lives(desk.recorder, reads, position, **received):
-                clocks = CaseClocks(life.case_id)
-                for fact in life.facts:
-                    clocks = clocks.evolve(fact, book)
-                found.add(life.case_ref, clocks, book)
+            async for life in lives(desk.recorder, read_under(book), position, **received):
+                found.add(life.case_ref, reckoned(life.case_id, life.facts, book), book)
                 if found.cases % SHOWN_EVERY == 0:
                     moved(life.facts[0].position, f"{found.cases:,} cases")
         if as_json:

@@ -8,7 +8,6 @@ from api.commands.opening import at_desk, echo_json, json_option, ledger_option
 
 if TYPE_CHECKING:
     from api.desk import Desk
-    from casecore.clocks.targets import AnyTarget
     from casecore.sla.state import SlaBook
 
 
@@ -20,6 +19,7 @@ def show(ledger: str | None, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from casecore.errors import NotFound
+    from casecore.sla.explaining import given
     from casecore.sla.state import SLA_BOOK_ID, SlaBook
 
     async def work(desk: "Desk") -> "SlaBook":
@@ -47,25 +47,7 @@ def show(ledger: str | None, as_json: bool) -> None:
             f" v{calendar.version} ({calendar.calendar.zone})"
         )
         for rule in policy.targets:
-            given = [] if rule.target is None else [amount(rule.target)]
-            given += [f"{priority} {amount(t)}" for priority, t in rule.by_priority.items()]
-            given += [f"as {rule.due_from} says"] if rule.due_from else []
-            click.echo(f"  {rule.name:<24} {', '.join(given)}")
-
-
-def amount(target: "AnyTarget") -> str:
-    from casecore.clocks.instants import SECOND
-    from casecore.clocks.targets import BusinessDays, CalendarDays, ElapsedTime, OpenTime
-    from casecore.sla.explaining import length
-
-    match target:
-        case OpenTime(seconds=n):
-            return f"{length(n * SECOND)} of open time"
-        case ElapsedTime(seconds=n):
-            return f"{length(n * SECOND)} by day and night"
-        case BusinessDays(days=n):
-            return f"{n} business days"
-        case CalendarDays(days=n):
-            return f"{n} calendar days"
-        case _:
-            return f"{target.weeks} weeks"
+            amounts = [] if rule.target is None else [given(rule.target)]
+            amounts += [f"{priority} {given(t)}" for priority, t in rule.by_priority.items()]
+            amounts += [f"as {rule.due_from} says"] if rule.due_from else []
+            click.echo(f"  {rule.name:<24} {', '.join(amounts)}")

@@ -16,7 +16,7 @@ from api.commands.opening import (
     operator,
     printable,
 )
-from api.commands.policy import text_of
+from api.commands.policy import FILE, text_of
 from api.commands.screens import bar, console, from_option, lasting, share, table, to_option, when
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ SHOWN_MAX = 20
 """How many cases are shown; --json tells all that differ."""
 SHOWN_EVERY = 50
 """After how many cases the bar moves."""
-
-FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 @click.command("what-if")

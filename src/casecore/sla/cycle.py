@@ -138,9 +138,14 @@ class Plan(NamedTuple):
         return due is not None and at > due
 
 
-def view(cycle: Cycle, book: Book, now: datetime | None = None) -> ClockView:
-    """The cycle as it stands; without `now`, as of the last fact about it, as tables keep it."""
-    plan = plan_of(cycle, book)
+def view(
+    cycle: Cycle, book: Book, now: datetime | None = None, plan: Plan | None = None
+) -> ClockView:
+    """The cycle as it stands; without `now`, as of the last fact about it, as tables keep it.
+
+    Whoever has laid out its plan already passes it on, here as to `alarms`.
+    """
+    plan = plan or plan_of(cycle, book)
     at = reference(cycle, now)
     state = state_of(cycle, plan, None if now is None else at)
     due = due_of(cycle, plan, at if now is not None else cycle.ended)
@@ -178,11 +183,11 @@ def view(cycle: Cycle, book: Book, now: datetime | None = None) -> ClockView:
     )
 
 
-def alarms(cycle: Cycle, book: Book) -> list[Alarm]:
+def alarms(cycle: Cycle, book: Book, plan: Plan | None = None) -> list[Alarm]:
     """What time will tell of it, or has told and nobody recorded, in order (R7, R17)."""
     if cycle.breach is not None:
         return []
-    plan = plan_of(cycle, book)
+    plan = plan or plan_of(cycle, book)
     if cycle.ended is not None and state_of(cycle, plan, None) != "breached":
         return []
     due = due_of(cycle, plan, cycle.ended)
@@ -196,8 +201,8 @@ def alarms(cycle: Cycle, book: Book) -> list[Alarm]:
     return sorted(found)
 
 
-def next_alarm(cycle: Cycle, book: Book) -> Alarm | None:
-    return next(iter(alarms(cycle, book)), None)
+def next_alarm(cycle: Cycle, book: Book, plan: Plan | None = None) -> Alarm | None:
+    return next(iter(alarms(cycle, book, plan)), None)
 
 
 def alarm_id(clock_id: UUID, cycle: int, threshold: str) -> UUID:

@@ -9,7 +9,14 @@ import msgspec
 from casecore.clocks.clock import Hours
 from casecore.clocks.instants import SECOND, instant, micros
 from casecore.clocks.openings import Openings, Span
-from casecore.clocks.targets import BusinessDays, CalendarDays, ElapsedTime, OpenTime, Weeks
+from casecore.clocks.targets import (
+    AnyTarget,
+    BusinessDays,
+    CalendarDays,
+    ElapsedTime,
+    OpenTime,
+    Weeks,
+)
 from casecore.sla.book import Book
 from casecore.sla.cycle import (
     Cycle,
@@ -156,20 +163,25 @@ def amount(leg: Leg, book: Book) -> str:
     pin = leg.pin
     if leg.due is not None:
         return f"due {local(leg.due, leg, book)}, as it says"
-    match leg.target:
-        case OpenTime(seconds=n):
-            much = f"{length(n * SECOND)} of open time"
-        case ElapsedTime(seconds=n):
-            much = f"{length(n * SECOND)} by day and night"
-        case BusinessDays(days=n, receipt=receipt):
-            much = f"{n} business days ({receipt.replace('_', ' ')})"
-        case CalendarDays(days=n):
-            much = f"{n} calendar days"
-        case Weeks(weeks=n):
-            much = f"{n} weeks"
-        case _:
-            much = "no target"
+    much = "no target" if leg.target is None else given(leg.target)
+    if isinstance(leg.target, BusinessDays):
+        much += f" ({leg.target.receipt.replace('_', ' ')})"
     return f"{much}; {pin} ({book.zone(pin)})"
+
+
+def given(target: AnyTarget) -> str:
+    """How much time a target gives, as people say it."""
+    match target:
+        case OpenTime(seconds=n):
+            return f"{length(n * SECOND)} of open time"
+        case ElapsedTime(seconds=n):
+            return f"{length(n * SECOND)} by day and night"
+        case BusinessDays(days=n):
+            return f"{n} business days"
+        case CalendarDays(days=n):
+            return f"{n} calendar days"
+        case Weeks(weeks=n):
+            return f"{n} weeks"
 
 
 def local(at: int, leg: Leg, book: Book) -> str:

@@ -1,5 +1,6 @@
 """A case's clocks, folded from its events and those of its clock set."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -71,6 +72,7 @@ READ: frozenset[type[Any]] = frozenset(
 """What is read of a case and its clock set whatever the policies say."""
 
 Summary = ClockState | Literal["none"]
+GRAVEST_FIRST: tuple[ClockState, ...] = ("breached", "running", "paused", "met", "cancelled")
 
 
 class Seen(NamedTuple):
@@ -153,11 +155,24 @@ class CaseClocks(msgspec.Struct, frozen=True, gc=False):
             return changed(self, found, satisfied)
         return changed(self, found, cycle)
 
-    def summary(self, book: Book, now: datetime | None = None) -> Summary:
-        """How the case stands: as its worst clock does."""
-        states = {view(cycle, book, now).state for cycle in self.cycles}
-        order: tuple[ClockState, ...] = ("breached", "running", "paused", "met", "cancelled")
-        return next((state for state in order if state in states), "none")
+
+def reckoned(case_id: UUID, facts: Iterable[Fact], book: Book) -> CaseClocks:
+    """The clocks of a case, from all its facts and those of its clock set in their order."""
+    clocks = CaseClocks(case_id)
+    for fact in facts:
+        clocks = clocks.evolve(fact, book)
+    return clocks
+
+
+def read_under(*books: Book) -> frozenset[str]:
+    """The types of all events that any of these books, or reckoning itself, reads."""
+    return frozenset(event.__name__ for event in READ).union(*(book.events for book in books))
+
+
+def worst(states: Iterable[ClockState]) -> Summary:
+    """How a case stands: as its worst clock does."""
+    found = set(states)
+    return next((state for state in GRAVEST_FIRST if state in found), "none")
 
 
 def classified(clocks: CaseClocks, seen: Seen) -> CaseClocks:

@@ -20,7 +20,7 @@ from casecore.sla.book import Book, Fact
 from casecore.sla.cycle import ClockState, ClockView, view
 from casecore.sla.decisions import PublishCalendar, PublishSlaPolicy
 from casecore.sla.events import TargetKind
-from casecore.sla.reckoning import CaseClocks
+from casecore.sla.reckoning import reckoned
 from casecore.sla.state import SlaBook
 
 
@@ -131,10 +131,7 @@ def compared(
 
 
 def views_of(case_id: UUID, facts: Iterable[Fact], book: Book, now: datetime) -> list[ClockView]:
-    clocks = CaseClocks(case_id)
-    for fact in facts:
-        clocks = clocks.evolve(fact, book)
-    return [view(cycle, book, now) for cycle in clocks.cycles]
+    return [view(cycle, book, now) for cycle in reckoned(case_id, facts, book).cycles]
 
 
 def standing(seen: ClockView | None) -> Standing | None:

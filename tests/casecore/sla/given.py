@@ -20,7 +20,7 @@ from casecore.sla.events import (
     TargetRule,
 )
 from casecore.sla.files import kinds, rule_of
-from casecore.sla.reckoning import CaseClocks
+from casecore.sla.reckoning import CaseClocks, Summary, worst
 from tests.casecore.clocks.given import HOUR, LONDON
 from tests.spec import ADA, CASE_ID, SYSTEM
 from tests.spec import registered as complaint
@@ -122,6 +122,9 @@ class Desk:
 
     def state(self, name: str, now: str | None = None, **which: Any) -> str:
         return self.view(name, now, **which).state
+
+    def summary(self) -> Summary:
+        return worst(view(cycle, self.book).state for cycle in self.clocks.cycles)
 
     def breached(self, name: str, detected: str) -> Self:
         """The deadline process finds it, and records it."""

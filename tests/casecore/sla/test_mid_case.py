@@ -228,15 +228,15 @@ def test_a_regulators_clock_has_no_other_target_by_priority_or_order() -> None:
 
 def test_a_case_with_a_resolution_in_time_is_met_as_a_whole() -> None:
     desk = Desk.under(rule("resolution", 8)).registered("03-04 09:00")
-    assert desk.clocks.summary(desk.book) == "running"
+    assert desk.summary() == "running"
     desk.tell("03-04 12:00", resolved)
-    assert desk.clocks.summary(desk.book) == "met"  # T-46
+    assert desk.summary() == "met"  # T-46
 
 
 def test_without_a_policy_there_are_no_clocks() -> None:
     desk = Desk().registered("03-04 09:00")
     assert desk.clocks.cycles == ()
-    assert desk.clocks.summary(desk.book) == "none"
+    assert desk.summary() == "none"
 
 
 def test_a_clock_stands_still_when_its_calendar_does_not_open_any_more() -> None:
