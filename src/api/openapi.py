@@ -50,8 +50,9 @@ back as the case's history.
   once, and answered the same each time (then with `Idempotency-Replayed: true`).
 * **Versions.** A case's answer has its version as `ETag`; send it back as `If-Match` to be refused
   (412) if the case has moved on. Without it the rules decide on the newest state.
-* **Reading what you wrote.** A command answers a `Position`; `?min_position=` waits until what is
-  read is as far, or says 503. Reads answer `As-Of-Position`.
+* **Reading what you wrote.** Lists show what the same key wrote before through the same process.
+  Others give the `Position` that a command answered: `?min_position=` waits until what is read is
+  as far, or says 503. Reads answer `As-Of-Position`.
 * **Times** are RFC 3339 with an offset. **Money** is in whole minor units of a currency.
 * **Problems** are `application/problem+json` with a `code`, a sentence in `detail`, and the `field`
   it is about. The codes are listed with the schemas, by status.

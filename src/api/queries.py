@@ -209,25 +209,8 @@ async def listed(asked: Asked, query: Callable[..., Awaitable[T]], **scoped: Any
     return await query(asked.desk.pool, asked.desk.id, **params | scoped)
 
 
-QUERIES = (
-    Query(
-        "/v1/cases/{case_id:uuid}/clocks",
-        Params,
-        PEOPLE | {Role.SERVICE},
-        ClocksOfCase,
-        get_case_clocks,
-    ),
-    Query(
-        "/v1/cases/{case_id:uuid}/clocks/{clock:str}/explain",
-        CycleAsked,
-        PEOPLE | {Role.SERVICE},
-        Explained,
-        explain_clock,
-    ),
-    Query("/v1/policies/sla", Params, PEOPLE, slabook.SlaPolicies, slabook.get_sla_policies),
+OF_READ_MODELS = (
     Query("/v1/cases", CaseList, PEOPLE, paging.Page[cases.Case], list_cases),
-    Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
-    Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
     Query("/v1/queues", Params, COUNTED, paging.Page[agent_queues.Queue], list_queues),
     Query(
         "/v1/queues/{queue:str}/items",
@@ -243,7 +226,27 @@ QUERIES = (
     Query("/v1/goodwill", OfferList, PEOPLE, paging.Page[goodwill.Offer], list_goodwill),
     Query("/v1/solutions", SolutionList, COUNTED, paging.Page[solutions.Rated], list_solutions),
     Query("/v1/solutions/{solution_id:uuid}", Params, COUNTED, solutions.Rated, get_solution),
+)
+OF_LEDGER = (
+    Query(
+        "/v1/cases/{case_id:uuid}/clocks",
+        Params,
+        PEOPLE | {Role.SERVICE},
+        ClocksOfCase,
+        get_case_clocks,
+    ),
+    Query(
+        "/v1/cases/{case_id:uuid}/clocks/{clock:str}/explain",
+        CycleAsked,
+        PEOPLE | {Role.SERVICE},
+        Explained,
+        explain_clock,
+    ),
+    Query("/v1/policies/sla", Params, PEOPLE, slabook.SlaPolicies, slabook.get_sla_policies),
+    Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
+    Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
     Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
     Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
 )
+QUERIES = OF_READ_MODELS + OF_LEDGER

@@ -1,6 +1,7 @@
 """A route that answers a question. It changes nothing."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from api.desk import Desk
 from api.given import AnyRequest, Caller, Door
 from casecore.actors import Role
 from casecore.asking import LEADS
+from casecore.errors import Unavailable
 
 READ = [HttpMethod.GET, HttpMethod.HEAD]
 
@@ -64,12 +66,15 @@ class Query(NamedTuple):
     ask: Callable[[Asked], Awaitable[Any]]
 
 
-def reads(door: Door, query: Query) -> HTTPRouteHandler:
+def reads(door: Door, query: Query, *, comes_after: bool) -> HTTPRouteHandler:
+    """Its route. What `comes_after` the ledger, as read models do, first comes as far as what the
+    caller wrote through this process, if that is not long in coming."""
+
     async def read(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
         given.refuse_others(caller.actor, query.who)
         params = given.query(request, query.params)
-        position = await as_of(caller.desk, params.min_position)
+        position = await as_of(caller, params.min_position, comes_after)
         answer = await query.ask(Asked(caller, params, request.path_params))
         headers = ((b"as-of-position", b"%d" % position),)
         if isinstance(answer, Answer):
@@ -79,8 +84,12 @@ def reads(door: Door, query: Query) -> HTTPRouteHandler:
     return route(query.path, http_method=READ)(read)
 
 
-async def as_of(desk: Desk, min_position: int | None) -> int:
+async def as_of(caller: Caller, min_position: int | None, comes_after: bool) -> int:
     """The position that what is read now has come to, once it is as far as asked."""
-    if min_position is None:
-        return desk.feed.position
-    return await desk.feed.reached(min_position, WAIT_SECONDS_MAX)
+    feed, written = caller.desk.feed, caller.desk.core.written
+    if min_position is not None:
+        return await feed.reached(min_position, WAIT_SECONDS_MAX)
+    if comes_after:
+        with suppress(Unavailable):
+            return await feed.reached(written.get(caller.actor.id, 0), WAIT_SECONDS_MAX)
+    return feed.position

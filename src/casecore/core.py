@@ -112,6 +112,8 @@ class Core:
         self.now = now
         self.remembered_max = REMEMBERED_MAX
         """How many streams to keep at hand."""
+        self.written: dict[str, int] = {}
+        """The position of the last event that each actor has had recorded here, by their id."""
         self._known: OrderedDict[UUID, Seen] = OrderedDict()
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -164,6 +166,7 @@ class Core:
                     return await self._replay(appended, stream_id)
                 for write, written in zip(writes, drafts.values(), strict=True):
                     self._remember(write, written, appended.position)
+                self.written[by.id] = appended.position
                 events = [event for _, event in draft.events]
                 return Written(appended.version, appended.position, events, replayed=False)
         raise Conflict("version-conflict", "others keep changing this; read it and ask again")

@@ -29,6 +29,13 @@ async def test_what_was_written_is_read_when_its_position_is_asked_for(admin: Cl
         assert int(listed.headers["As-Of-Position"]) >= made.json()["position"]
 
 
+async def test_who_wrote_something_reads_it_without_asking_for_its_position(admin: Client) -> None:
+    for number in range(10):
+        await admin.post("/v1/cases", json=case_of(number))
+        listed = await admin.get("/v1/cases", params={"customer": f"cust-{number}"})
+        assert len(listed.json()["items"]) == 1
+
+
 async def test_a_position_that_does_not_come_is_answered_with_when_to_ask_again(
     admin: Client,
 ) -> None:
