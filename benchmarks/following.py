@@ -9,7 +9,7 @@ from benchmarks.ledgers import EVENTS_PER_CASE, LEDGER, SUPERVISOR, Bench, fill
 from benchmarks.measuring import Compared
 from casecore.case.decisions.contact import RecordProgressUpdate
 from casecore.case.state import Case
-from casecore.following import rebuild
+from casecore.following.rebuilding import rebuild
 from projections import PROJECTIONS, cases
 
 EVENTS_A_SECOND = 50

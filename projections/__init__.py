@@ -1,6 +1,6 @@
 """The read models that follow the ledger."""
 
-from casecore.following import Projection
+from casecore.following.projection import Projection
 from projections import (
     agent_queues,
     callbacks,

@@ -87,6 +87,7 @@ NAME = "agent_queues"
 VERSION = 2
 ROW = Waiting
 KEY: tuple[str, ...] = ("case_id",)
+BY_STREAM = True
 READS: frozenset[type] = frozenset(
     {
         CaseRegistered,

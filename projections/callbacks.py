@@ -50,6 +50,7 @@ NAME = "callbacks"
 VERSION = 1
 ROW = Callback
 KEY: tuple[str, ...] = ("case_id", "callback_id")
+BY_STREAM = True
 Event = CallbackScheduled | CallbackAttempted | CustomerCalledBack | CallbackAbandoned
 READS: frozenset[type] = frozenset(get_args(Event))
 INDEXES: tuple[str, ...] = (

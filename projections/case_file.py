@@ -163,7 +163,7 @@ from casecore.case.events.solutions import (
 )
 from casecore.case.events.triage import CaseReclassified, CaseTriaged, PriorityChanged, TriageEvent
 from casecore.errors import NotFound
-from casecore.following import Feed
+from casecore.following.feed import Feed
 from casecore.ledger import Row
 from casecore.money import Money
 from casecore.recording import Recorded, from_row

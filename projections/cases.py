@@ -112,6 +112,7 @@ NAME = "cases"
 VERSION = 1
 ROW = Case
 KEY: tuple[str, ...] = ("case_id",)
+BY_STREAM = True
 READS: frozenset[type] = frozenset(get_args(CaseEvent))
 INDEXES: tuple[str, ...] = (
     "(ledger, received_at DESC, case_id DESC)",

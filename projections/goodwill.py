@@ -78,6 +78,7 @@ NAME = "goodwill"
 VERSION = 1
 ROW = Offer
 KEY: tuple[str, ...] = ("case_id", "offer_id")
+BY_STREAM = True
 READS: frozenset[type] = frozenset(get_args(GoodwillEvent))
 INDEXES: tuple[str, ...] = (
     "(ledger, offered_at DESC, case_id DESC, offer_id DESC)",

@@ -59,6 +59,7 @@ NAME = "promises"
 VERSION = 2
 ROW = Promise
 KEY: tuple[str, ...] = ("case_id", "promise_id")
+BY_STREAM = True
 READS: frozenset[type] = frozenset({*get_args(PromiseEvent), FollowUpScheduled})
 INDEXES: tuple[str, ...] = (
     "(ledger, due_at, case_id, promise_id)",

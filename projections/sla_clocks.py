@@ -15,7 +15,7 @@ from casecore.clocks.instants import instant, micros
 from casecore.clocks.openings import Openings
 from casecore.clockset.events import ClockEvent
 from casecore.database import Pool
-from casecore.following import Reference
+from casecore.following.projection import Reference
 from casecore.recording import Recorded
 from casecore.sla.book import Book
 from casecore.sla.cycle import (
@@ -91,6 +91,7 @@ VERSION = 1
 TABLE = "sla_cases"
 ROW = SlaCase
 KEY: tuple[str, ...] = ("case_id",)
+BY_STREAM = False
 READS: frozenset[type] = frozenset(
     {*get_args(CaseEvent), *get_args(ClockEvent), *get_args(SlaEvent)}
 )

@@ -76,6 +76,7 @@ NAME = "solutions"
 VERSION = 1
 ROW = Solution
 KEY: tuple[str, ...] = ("entry",)
+BY_STREAM = False
 READS: frozenset[type] = frozenset(
     {
         *get_args(SolutionEvent),

@@ -36,6 +36,7 @@ NAME = "timeline"
 VERSION = 1
 ROW = Moment
 KEY: tuple[str, ...] = ("case_id", "version")
+BY_STREAM = True
 READS: frozenset[type] = frozenset(get_args(CaseEvent))
 INDEXES: tuple[str, ...] = ()
 

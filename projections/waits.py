@@ -23,6 +23,7 @@ NAME = "waits"
 VERSION = 1
 ROW = Wait
 KEY: tuple[str, ...] = ("case_id", "reason")
+BY_STREAM = True
 READS: frozenset[type] = frozenset({WaitingStarted, WaitingEnded})
 INDEXES: tuple[str, ...] = ("(ledger, expected_by) WHERE expected_by IS NOT NULL",)
 

@@ -30,7 +30,7 @@ from casecore.clockset.state import ClockSet, clockset_id
 from casecore.core import Core, Key
 from casecore.database import SETTINGS
 from casecore.errors import CaseError, Unavailable
-from casecore.following import happens
+from casecore.following.feed import happens
 from casecore.reactions import NEWS_MAX, Reactions
 from casecore.recording import Recorded
 from casecore.sla.cycle import DUE, Alarm, Cycle, alarm_id, alarms

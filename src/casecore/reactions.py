@@ -131,7 +131,7 @@ class Reactions:
 
     async def _place(self) -> int:
         position = await self.pool.fetchval(
-            "SELECT position FROM ops.checkpoint WHERE ledger = $1 AND name = $2 AND serving",
+            "SELECT position FROM ops.process WHERE ledger = $1 AND name = $2",
             *(self.recorder.id, NAME),
         )
         return position or 0
@@ -140,10 +140,9 @@ class Reactions:
         """Never back: another process may have come further."""
         await self.pool.execute(
             """
-            INSERT INTO ops.checkpoint AS c (ledger, name, generation, version, serving, position)
-            VALUES ($1, $2, 1, 1, true, $3)
-            ON CONFLICT (ledger, name, generation) DO UPDATE
-            SET position = greatest(c.position, EXCLUDED.position), updated_at = clock_timestamp()
+            INSERT INTO ops.process AS p (ledger, name, position) VALUES ($1, $2, $3)
+            ON CONFLICT (ledger, name) DO UPDATE
+            SET position = greatest(p.position, EXCLUDED.position)
             """,
             *(self.recorder.id, NAME, position),
         )

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from hashlib import sha256
 from inspect import cleandoc, getsource
 from textwrap import dedent
 from typing import Any, NamedTuple, TypeVar, get_type_hints
@@ -137,24 +138,46 @@ class Shape(NamedTuple):
     def table(self) -> str:
         return f"ops.{self.name}"
 
+    @property
+    def defined(self) -> str:
+        """Its columns, as they are declared."""
+        return ", ".join(
+            [
+                "ledger int NOT NULL",
+                *(
+                    f"{c.quoted} {c.type}{'' if c.nullable else ' NOT NULL'}"
+                    for c in columns_of(self.row)
+                ),
+            ]
+        )
+
+    @property
+    def primary_key(self) -> str:
+        return f"PRIMARY KEY (ledger, {', '.join(quoted(self.key))})"
+
     async def make(self, db: Connection) -> None:
-        """Make the table, without any rows; whatever was there is gone."""
+        """Make the table, without any rows, unless it is there already."""
         table, columns = self.table, columns_of(self.row)
-        defined = [
-            "ledger int NOT NULL",
-            *(f"{c.quoted} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in columns),
-            f"PRIMARY KEY (ledger, {', '.join(quoted(self.key))})",
-        ]
+        if await db.fetchval("SELECT to_regclass($1)", table) is not None:
+            return
         statements = [
-            *(f"DROP VIEW IF EXISTS {view.name}" for view in self.views),
-            f"DROP TABLE IF EXISTS {table}",
-            f"CREATE TABLE {table} ({', '.join(defined)}) PARTITION BY LIST (ledger)",
+            f"CREATE TABLE {table} ({self.defined}, {self.primary_key}) PARTITION BY LIST (ledger)",
             *(f"CREATE INDEX ON {table} {index}" for index in self.indexes),
             f"COMMENT ON TABLE {table} IS {literal(self.comment)}",
             *commented(table, columns),
             *(statement for view in self.views for statement in view.make(table, columns)),
         ]
         await db.execute(";\n".join(statements))
+
+    async def drop(self, db: Connection) -> None:
+        """Only once no part is attached: they would go with it."""
+        await db.execute(f"DROP TABLE IF EXISTS {self.table}")
+
+    @property
+    def digest(self) -> str:
+        """Tells it from the table of another casecore with other columns or indexes."""
+        described = [self.defined, self.primary_key, *self.indexes]
+        return sha256("\n".join(described).encode()).hexdigest()[:16]
 
 
 class Part:
@@ -179,27 +202,24 @@ class Part:
             SELECT {ledger}, * FROM json_to_recordset($1::json) AS rows ({defined})
             ON CONFLICT (ledger, {key}) DO UPDATE SET {values}
         """
-        self._drop = f"""
+        self._remove = f"""
             DELETE FROM {self.name}
             WHERE ledger = {ledger} AND ({key}) IN (SELECT * FROM unnest({keys}))
         """
 
     async def make(self, db: Connection) -> None:
+        """Make it apart, without its key and indexes: whoever fills it first is the faster."""
         await db.execute(
-            f"""
-            CREATE TABLE {self.name} PARTITION OF {self.shape.table}
-            FOR VALUES IN ({self.ledger})
-            """
+            f"CREATE TABLE {self.name} ({self.shape.defined}, CHECK (ledger = {self.ledger}))"
         )
 
-    async def make_apart(self, db: Connection) -> None:
-        """Make it so that it can be attached without being looked through."""
-        await db.execute(
-            f"""
-            CREATE TABLE {self.name}
-            (LIKE {self.shape.table} INCLUDING ALL, CHECK (ledger = {self.ledger}))
-            """
-        )
+    async def index(self, db: Connection, seconds: float | None = None) -> None:
+        """Give it what attaching asks for, so that then nothing has to be looked through."""
+        statements = [
+            f"ALTER TABLE {self.name} ADD {self.shape.primary_key}",
+            *(f"CREATE INDEX ON {self.name} {index}" for index in self.shape.indexes),
+        ]
+        await db.execute(";\n".join(statements), timeout=seconds)
 
     async def attach(self, db: Connection) -> None:
         await db.execute(
@@ -211,10 +231,26 @@ class Part:
 
     async def detach(self, db: Connection) -> None:
         await db.execute(f"ALTER TABLE {self.shape.table} DETACH PARTITION {self.name}")
-        await self.clear(db)
 
-    async def clear(self, db: Connection) -> None:
+    async def drop(self, db: Connection) -> None:
         await db.execute(f"DROP TABLE IF EXISTS {self.name}")
+
+    async def count(self, db: Connection) -> int:
+        rows: int = await db.fetchval(f"SELECT count(*) FROM {self.name}")
+        return rows
+
+    async def digest(self, db: Connection, seconds: float | None = None) -> tuple[int, str]:
+        """How many rows, and what they come to, in whichever order they lie."""
+        named = columns(self.shape.row)
+        row = await db.fetchrow(
+            f"""
+            SELECT count(*), coalesce(sum(hashtextextended(row::text, 0)::numeric), 0)::text
+            FROM (SELECT {named} FROM {self.name}) AS row
+            """,
+            timeout=seconds,
+        )
+        assert row is not None
+        return row[0], row[1]
 
     async def load(self, db: Connection, keys: Iterable[Key]) -> dict[Key, Any]:
         """The rows there are of these."""
@@ -227,8 +263,28 @@ class Part:
         a fifth of what an array for each column does."""
         await db.execute(self._store, msgspec.json.encode(rows).decode())
 
-    async def drop(self, db: Connection, keys: Iterable[Key]) -> None:
-        await db.execute(self._drop, *transposed(keys))
+    async def remove(self, db: Connection, keys: Iterable[Key]) -> None:
+        await db.execute(self._remove, *transposed(keys))
+
+    async def copy(self, db: Connection, rows: Iterable[msgspec.Struct]) -> None:
+        """Add rows that are not there yet: the fastest way that there is."""
+        described = columns_of(self.shape.row)
+        texts = [n for n, column in enumerate(described, 1) if column.type == "jsonb"]
+        schema, _, table = self.name.partition(".")
+        await db.copy_records_to_table(
+            table,
+            schema_name=schema,
+            columns=["ledger", *(column.name for column in described)],
+            records=[record_of(self.ledger, row, texts) for row in rows],
+        )
+
+
+def record_of(ledger: int, row: msgspec.Struct, texts: Sequence[int]) -> Sequence[Any]:
+    record = [ledger, *msgspec.structs.astuple(row)]
+    for n in texts:
+        if record[n] is not None:
+            record[n] = msgspec.json.encode(record[n]).decode()
+    return record
 
 
 def commented(relation: str, columns: Iterable[Column]) -> list[str]:

@@ -18,7 +18,7 @@ from casecore.clockset.state import ClockSet, clockset_id
 from casecore.core import Core, Written
 from casecore.database import Pool
 from casecore.deadlines import Deadlines
-from casecore.following import Feed
+from casecore.following.feed import Feed
 from casecore.recorder import Recorder
 from casecore.recording import Recorded, from_row
 from casecore.sla.cycle import ClockView, Cycle, view

@@ -9,7 +9,7 @@ from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
 from casecore.database import connect, ledger_id
 from casecore.deadlines import Deadlines
-from casecore.following import Feed
+from casecore.following.feed import Feed
 from casecore.recorder import Recorder
 from projections import PROJECTIONS
 from projections.agenda import Agenda

@@ -11,14 +11,18 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from casecore import following
 from casecore.case.decisions.intake import AddNote, RegisterCase
 from casecore.case.events.intake import CaseRegistered, Customer, NoteAdded
 from casecore.case.state import Case
 from casecore.core import Core
 from casecore.database import Pool
-from casecore.errors import Conflict, Unavailable
-from casecore.following import Feed, Follower, Progress, Projection, Reference, rebuild
+from casecore.errors import Conflict, NotFound, Unavailable
+from casecore.following import feed as feeding
+from casecore.following import filling
+from casecore.following.feed import Feed, Progress
+from casecore.following.parking import Replayed, parked, replay_parked
+from casecore.following.projection import Projection, Reference
+from casecore.following.rebuilding import alone, rebuild, rollback
 from casecore.recording import Recorded
 from casecore.tables import Shape
 from tests.spec import SAM, registered
@@ -57,6 +61,7 @@ def projection(name: str = "tally", **changes: Any) -> Any:
         "VERSION": 1,
         "ROW": Tally,
         "KEY": ("case_id",),
+        "BY_STREAM": True,
         "INDEXES": ("(ledger, notes)",),
         "READS": frozenset({CaseRegistered, NoteAdded}),
         "keys": keys,
@@ -103,6 +108,7 @@ def reckoned(stream_id: UUID) -> Any:
     return projection(
         "strokes",
         TABLE="tally",
+        BY_STREAM=False,
         REFERENCE=Reference(stream_id, Words),
         DETAILS=Shape("strokes", Stroke, ("case_id",), (), "The last notes."),
         keys=lambda recorded: [] if recorded.stream_id == stream_id else keys(recorded),
@@ -141,9 +147,7 @@ async def tallies(pool: Pool, name: str = "tally") -> dict[UUID, tuple[int, str 
 
 
 async def checkpoint(pool: Pool, name: str = "tally") -> int:
-    position: int = await pool.fetchval(
-        "SELECT position FROM ops.checkpoint WHERE name = $1 AND serving", name
-    )
+    position: int = await pool.fetchval("SELECT position FROM ops.serving WHERE name = $1", name)
     return position
 
 
@@ -204,7 +208,7 @@ async def test_what_nobody_told_of_arrives_all_the_same(pool: Pool, feeds: Feeds
 async def test_the_notice_of_another_process_is_heard(
     core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(feeding, "POLL_SECONDS", 3600)
     feed = await feeds.started(projection())
     case_id = await new_case(core)
     for text in ("one", "two", "three"):
@@ -240,27 +244,120 @@ async def test_a_read_waits_for_what_was_written_but_not_for_ever(core: Core, fe
     assert refusal.value.context == {"as_of_position": 0, "lag": 7}
 
 
-async def test_a_fold_that_fails_stops_itself_alone_and_goes_on_when_it_can(
+async def test_a_row_that_cannot_be_folded_waits_alone_and_goes_on_when_it_can(
     core: Core, pool: Pool, feeds: Feeds
 ) -> None:
-    sulking = Sulking()
-    feed = await feeds.started(projection(), projection("sulking", fold=sulking))
-    case_id = await new_case(core)
-    await feed.reached(1, SOON)
-    position = await noted(core, case_id, "good", "bad")
+    sulking = projection("sulking", fold=(sulks := Sulking()))
+    feed = await feeds.started(projection(), sulking)
+    case_id, other = await new_case(core), await new_case(core)
+    await noted(core, case_id, "good", "bad")
     await noted(core, case_id, "last")
+    position = await noted(core, other, "well")
+    await feed.reached(position, SOON)
 
-    stopped, well = await settled(feed)
-    assert (stopped.name, stopped.position, stopped.lag) == ("sulking", 1, 3)
-    assert stopped.error == "at position 3, NoteAdded: ValueError('I do not like it')"
-    assert stopped.lag_seconds > 0
-    assert (well.name, well.position, well.lag, well.error) == ("tally", 4, 0, None)
-    assert feed.position == 1
+    assert await tallies(pool, "sulking") == {case_id: (1, "good"), other: (1, "well")}
+    [row] = await parked(pool, core.recorder.id, ["sulking", "tally"])
+    assert (row.projection, row.key) == ("sulking", f'["{case_id}"]')
+    assert (row.position, row.events) == (4, 2)
+    assert row.error == "at position 4, NoteAdded: ValueError('I do not like it')"
+    waiting, well = await feed.status()
+    assert (waiting.name, waiting.lag, waiting.error, waiting.parked) == ("sulking", 0, None, 1)
+    assert waiting.parked_seconds > 0
+    assert (well.name, well.parked, well.parked_seconds) == ("tally", 0, 0)
 
-    sulking.sulks = False
-    await feed.reached(position + 1, SOON)
-    assert await tallies(pool, "sulking") == await tallies(pool) == {case_id: (3, "last")}
-    assert [progress.error for progress in await feed.status()] == [None, None]
+    assert await replay_parked(pool, core.recorder, sulking) == Replayed(0, 0, left=1)
+    sulks.sulks = False
+    assert await replay_parked(pool, core.recorder, sulking) == Replayed(1, 2, left=0)
+    position = await noted(core, case_id, "later")
+    await feed.reached(position, SOON)
+    assert await tallies(pool, "sulking") == await tallies(pool)
+    assert (await tallies(pool))[case_id] == (4, "later")
+    assert await parked(pool, core.recorder.id, ["sulking"]) == []
+
+
+async def test_an_event_whose_rows_cannot_be_said_keeps_its_stream_waiting(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    def picky(recorded: Recorded) -> Iterable[tuple[UUID]]:
+        if sulks.sulks and getattr(recorded.event, "text", "") == "bad":
+            raise ValueError("whose is it?")
+        return keys(recorded)
+
+    sulks, picky_one = Sulking(), projection(keys=picky)
+    feed = await feeds.started(picky_one)
+    case_id, other = await new_case(core), await new_case(core)
+    await noted(core, case_id, "bad", "after")
+    await feed.reached(await noted(core, other, "well"), SOON)
+
+    assert await tallies(pool) == {case_id: (0, None), other: (1, "well")}
+    [row] = await parked(pool, core.recorder.id, ["tally"])
+    assert (row.key, row.events) == (f"stream {case_id}", 2)
+    sulks.sulks = False
+    assert await replay_parked(pool, core.recorder, picky_one) == Replayed(1, 2, left=0)
+    assert (await tallies(pool))[case_id] == (2, "after")
+
+
+async def test_a_row_that_the_database_refuses_waits_and_no_other_does(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    def too_much(key: tuple[UUID], row: Tally | None, recorded: Recorded) -> Tally | None:
+        row = fold(key, row, recorded)
+        return replace(row, notes=2**70) if row is not None and row.last == "bad" else row
+
+    feed = feeds.of(projection(fold=too_much))
+    cases = [await new_case(core) for _ in range(5)]
+    for number, case_id in enumerate(cases):
+        await noted(core, case_id, "bad" if number == 3 else "good")
+    await feed.catch_up()
+
+    found = await tallies(pool)
+    assert [found.get(case_id) for case_id in cases] == [
+        None if number == 3 else (1, "good") for number in range(5)
+    ]
+    [row] = await parked(pool, core.recorder.id, ["tally"])
+    assert (row.key, row.events) == (f'["{cases[3]}"]', 2)
+    assert row.error.startswith("the database refuses the row: ")
+
+
+async def test_a_rebuild_that_would_park_more_is_not_let_serve(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    sulks = Sulking()
+    sulks.sulks = False
+    sulking = projection(fold=sulks)
+    case_id = await new_case(core)
+    await noted(core, case_id, "good", "bad")
+    await feeds.of(sulking).catch_up()
+    sulks.sulks = True
+    with pytest.raises(Conflict) as refusal:
+        await rebuild(pool, core.recorder, sulking)
+    assert refusal.value.code == "rebuild-parked"
+    assert await tallies(pool) == {case_id: (2, "bad")}
+
+    rebuilt = await rebuild(pool, core.recorder, sulking, anyway=True)
+    assert (rebuilt.parked, rebuilt.same) == (1, False)
+    assert await tallies(pool) == {case_id: (1, "good")}
+    back = await rollback(pool, core.recorder, sulking)
+    assert (back.parked, back.generation) == (0, 1)
+    assert await tallies(pool) == {case_id: (2, "bad")}
+
+
+async def test_going_back_brings_the_kept_rows_up_to_those_that_serve(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    feed = await feeds.started(projection())
+    case_id = await new_case(core)
+    await feed.reached(await noted(core, case_id, "one"), SOON)
+    with pytest.raises(NotFound):
+        await rollback(pool, core.recorder, projection())
+    rebuilt = await rebuild(pool, core.recorder, projection())
+    assert (rebuilt.rows_before, rebuilt.rows, rebuilt.same) == (1, 1, True)
+    await feed.reached(await noted(core, case_id, "two"), SOON)
+
+    assert (await rollback(pool, core.recorder, projection())).same
+    assert await tallies(pool) == {case_id: (2, "two")}
+    await feed.reached(await noted(core, case_id, "three"), SOON)
+    assert await tallies(pool) == {case_id: (3, "three")}
 
 
 async def test_rows_and_checkpoint_are_written_together_or_not_at_all(
@@ -313,7 +410,7 @@ async def test_two_that_race_write_every_event_once(core: Core, pool: Pool, feed
 async def test_a_new_projection_reads_for_itself_until_it_is_with_the_others(
     core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "BATCH_MAX", 3)
+    monkeypatch.setattr(feeding, "BATCH_MAX", 3)
     case_id = await new_case(core)
     await noted(core, case_id, *(f"note {number}" for number in range(10)))
     await feeds.of(projection()).catch_up()
@@ -379,20 +476,6 @@ async def test_one_that_goes_by_another_stream_knows_it_as_it_was_then(
     assert await stored() == [(3, "thrice three")]
 
 
-async def test_rows_at_hand_are_let_go_when_somebody_else_went_on(core: Core, pool: Pool) -> None:
-    case_id = await new_case(core)
-    ours, other = (Follower(pool, core.recorder, projection()) for _ in range(2))
-    for follower in (ours, other):
-        await follower.begin()
-    for number in range(4):
-        await noted(core, case_id, f"note {number}")
-        follower = (ours, other)[number % 2]
-        await follower.apply(await follower.news())  # Finds that the other has moved it,
-        await follower.apply(await follower.news())  # and goes on from there.
-
-    assert await tallies(pool) == {case_id: (4, "note 3")}
-
-
 async def test_those_that_nothing_new_is_for_come_as_far_all_the_same(
     core: Core, pool: Pool, feeds: Feeds
 ) -> None:
@@ -416,7 +499,7 @@ async def test_a_rebuild_shows_no_reader_fewer_rows(
     core.appender.on_appended.append(feed.wake)
     cases = [await new_case(core) for _ in range(20)]
     await feed.reached(20, SOON)
-    monkeypatch.setattr(following, "BATCH_MAX", 5)
+    monkeypatch.setattr(filling, "CHUNK", 5)
     stop = asyncio.Event()
 
     async def read() -> list[int]:
@@ -442,7 +525,8 @@ async def test_a_rebuild_shows_no_reader_fewer_rows(
     position = await writing
     await feed.reached(position, SOON)
     assert (await tallies(pool))[cases[0]][0] == position - 20
-    assert await pool.fetchval("SELECT array_agg(generation) FROM ops.checkpoint") == [4]
+    generations = await pool.fetch("SELECT generation, state FROM ops.generation ORDER BY 1")
+    assert [tuple(row) for row in generations] == [(3, "kept"), (4, "serving")]
 
 
 async def test_a_rebuild_leaves_the_rows_of_other_ledgers(core: Core, pool: Pool) -> None:
@@ -463,8 +547,7 @@ async def test_a_rebuild_leaves_the_rows_of_other_ledgers(core: Core, pool: Pool
 
 
 async def test_only_one_rebuilds_a_projection_at_a_time(core: Core, pool: Pool) -> None:
-    follower = Follower(pool, core.recorder, projection())
-    async with following.alone(pool, follower):
+    async with alone(pool, "tally"):
         with pytest.raises(Conflict):
             await rebuild(pool, core.recorder, projection())
     await rebuild(pool, core.recorder, projection())

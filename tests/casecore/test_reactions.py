@@ -59,7 +59,7 @@ async def resolved(desk: Desk, registered: str, at: str) -> UUID:
 
 async def again(desk: Desk) -> None:
     """The process died before it could remember how far it had come."""
-    await desk.pool.execute("DELETE FROM ops.checkpoint WHERE name = $1", NAME)
+    await desk.pool.execute("DELETE FROM ops.process WHERE name = $1", NAME)
     await desk.turn()
 
 

@@ -16,7 +16,7 @@ from casecore.case.state import Case
 from casecore.core import Core
 from casecore.database import Pool
 from casecore.errors import NotFound
-from casecore.following import Feed
+from casecore.following.feed import Feed
 from casecore.solutions.events import Applicability, SolutionDrafted
 from projections import callbacks, cases, goodwill, promises
 from projections.case_file import CaseFile, CaseFiles, fold

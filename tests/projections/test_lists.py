@@ -20,7 +20,7 @@ from casecore.case.events.promises import PromiseKept, PromiseMade
 from casecore.case.events.triage import CaseTriaged
 from casecore.database import Pool
 from casecore.errors import Malformed
-from casecore.following import Feed
+from casecore.following.feed import Feed
 from casecore.sla.book import Book
 from projections import (
     PROJECTIONS,

@@ -9,7 +9,9 @@ from msgspec.structs import asdict
 
 from casecore.bookkeeping import Bookkeeper
 from casecore.database import Pool
-from casecore.following import Feed, Reckoned, read, rebuild, shapes
+from casecore.following.feed import Feed, read
+from casecore.following.projection import Reckoned, shapes
+from casecore.following.rebuilding import rebuild
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
 from casecore.sla.cycle import next_alarm, view

@@ -25,7 +25,8 @@ from casecore.clockset.state import clockset_id
 from casecore.database import Pool
 from casecore.errors import Malformed
 from casecore.facts import Event
-from casecore.following import Feed, rebuild
+from casecore.following.feed import Feed
+from casecore.following.rebuilding import rebuild
 from casecore.sla.cycle import view
 from casecore.sla.events import (
     SLA_BOOK_ID,

@@ -8,7 +8,8 @@ from api.commands.opening import at_desk, echo_json, json_option, ledger_option,
 
 if TYPE_CHECKING:
     from api.desk import Desk
-    from casecore.following import Progress, Rebuilt
+    from casecore.following.feed import Progress
+    from casecore.following.rebuilding import Rebuilt
 
 
 @click.group()
@@ -45,7 +46,7 @@ def rebuild(name: str, ledger: str | None, as_json: bool) -> None:
 
     async def work(desk: "Desk") -> "Rebuilt":
         from casecore.errors import NotFound
-        from casecore.following import rebuild
+        from casecore.following.rebuilding import rebuild
         from projections import PROJECTIONS
 
         known = {projection.NAME: projection for projection in PROJECTIONS}

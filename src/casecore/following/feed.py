@@ -1,0 +1,442 @@
+"""What is new in one ledger, read once a process and told to all who follow it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+
+from casecore.appender import CHANNEL, UNKNOWN
+from casecore.database import Connection, Pool
+from casecore.errors import Unavailable
+from casecore.following import generations
+from casecore.following.follower import Follower, move
+from casecore.following.leases import Leases, ShardId, Turn
+from casecore.following.projection import Projection
+from casecore.following.rebuilding import upgrade
+from casecore.recorder import Recorder
+from casecore.recording import Recorded, from_row
+
+BATCH_MAX = 2_000
+CONNECTIONS_MAX = 2
+"""How many shards of a ledger are written at the same time."""
+POLL_SECONDS = 0.05
+"""How soon the ledger is read again when nobody told of anything new: a notice can be lost."""
+GATHER_SECONDS = 0.04
+"""How long to let more come together, unless somebody waits for it."""
+LOOK_SECONDS = 0.01
+"""How soon to look again how far other processes have come, when somebody waits for it."""
+TURN_SECONDS = 1.0
+"""How often leases are renewed, and free shards taken on."""
+FRESH_SECONDS = 1.0
+RETRY_SECONDS_MIN = 0.1
+RETRY_SECONDS_MAX = 10.0
+CATCH_UP_SECONDS_MAX = 3600.0
+LAGGING_SECONDS = 10.0
+"""From when on a read model counts as lagging."""
+
+logger = logging.getLogger(__name__)
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a read model has come, and what keeps it."""
+
+    name: str
+    position: int
+    head: int
+    lag: int
+    """In events."""
+    lag_seconds: float
+    """How long ago the first event was recorded that it has not seen."""
+    error: str | None
+    """Why it does not go on at all."""
+    parked: int
+    """How many of its rows wait for somebody to put them right."""
+    parked_seconds: float
+    """How long the longest has waited."""
+    generation: int
+    """How often it was made from the ledger."""
+    version: int
+    """Of its fold."""
+    building: int | None
+    """How far the generation has come that is being made beside it."""
+    shards: int
+    runners: int
+    """How many processes follow it."""
+
+    @property
+    def lagging(self) -> bool:
+        return self.lag_seconds > LAGGING_SECONDS
+
+
+class Feed:
+    """Reads the ledger for this process, and follows its share of the shards."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        recorder: Recorder,
+        projections: Sequence[Projection],
+        *,
+        shards: int = 1,
+    ) -> None:
+        self.pool = pool
+        self.recorder = recorder
+        self.projections = projections
+        self.shards = shards
+        """In how many shares to follow a read model that nobody has begun yet."""
+        self.on_rows: list[Callable[[Sequence[Recorded]], None]] = []
+        """Told of whatever is new before the projections are; must neither wait nor fail."""
+        self._leases = Leases(pool, recorder.id, projections)
+        self._followers: dict[ShardId, Follower] = {}
+        self._elsewhere: dict[ShardId, int] = {}
+        """How far the shards have come that others follow, when last looked."""
+        self._position = 0
+        self._behind: dict[Follower, asyncio.Task[None]] = {}
+        self._writing = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._read_upto = 0
+        self._read_at = float("-inf")
+        self._appended = 0
+        self._woken = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+
+    @property
+    def position(self) -> int:
+        """How far all read models have come, here or elsewhere. It never goes back."""
+        places = [follower.position for follower in self._followers.values()]
+        places += self._elsewhere.values()
+        if not self.projections:
+            places = [self._read_upto]
+        self._position = max(self._position, min(places, default=0))
+        return self._position
+
+    @property
+    def fresh(self) -> bool:
+        """Whether whoever listens to `on_rows` knows of all that is known to be there."""
+        recent = time.monotonic() - self._read_at < FRESH_SECONDS
+        return recent and self._read_upto >= self._appended
+
+    async def start(self, *, taking: bool = True) -> None:
+        """Follow from now on; not `taking`, only look on while other processes do."""
+        await self._prepare()
+        if taking:
+            await self._take(self._leases.turn)
+        await self._look()
+        head = await self.recorder.head()
+        self._read_upto = max((f.position for f in self._followers.values()), default=head)
+        self._bring_up_the_rest()
+        self._tasks += [
+            asyncio.create_task(self._follow()),
+            asyncio.create_task(self._keep_turns(taking)),
+        ]
+
+    async def close(self) -> None:
+        tasks = [*self._tasks, *self._behind.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks = []
+        held, self._followers = [*self._followers], {}
+        with suppress(*UNKNOWN):
+            await self._leases.leave(held)
+
+    def wake(self, position: int) -> None:
+        """There is something new, up to this position."""
+        self._appended = max(self._appended, position)
+        self._woken.set()
+
+    async def reached(self, position: int, seconds: float) -> int:
+        """Wait until all read models have come to this position; answer how far they have."""
+        if self.position < position:
+            waiter = position, asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            self._asked.set()
+            try:
+                async with asyncio.timeout(seconds):
+                    while not waiter[1].done():
+                        if self._elsewhere:
+                            await self._look()
+                        await asyncio.wait(
+                            [waiter[1]], timeout=LOOK_SECONDS if self._elsewhere else None
+                        )
+            except TimeoutError:
+                raise Unavailable(
+                    "projection-lagging",
+                    f"what can be read is as of position {self.position},"
+                    f" and {position} was asked for: ask again in a moment",
+                    as_of_position=self.position,
+                    lag=position - self.position,
+                ) from None
+            finally:
+                self._waiters.remove(waiter)
+        return self.position
+
+    async def catch_up(self) -> None:
+        """Fold in all there is, whether or not this was started; raise what keeps it."""
+        head = await self.recorder.head()
+        if self._tasks:
+            await self.reached(head, CATCH_UP_SECONDS_MAX)
+            return
+        await self._prepare(waiting=True)
+        try:
+            while True:
+                await self._take(self._leases.visit)
+                await self._look()
+                followers = [*self._followers.values()]
+                after = min((follower.position for follower in followers), default=head)
+                while news := await read(self.recorder, after, head):
+                    after = news[-1].position
+                    for follower in followers:
+                        if not await follower.apply(news):
+                            self._lose(follower)
+                    followers = [*self._followers.values()]
+                if self.position >= head:
+                    return
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            held, self._followers = [*self._followers], {}
+            await self._leases.leave(held)
+
+    async def status(self) -> list[Progress]:
+        """As the database has it, whichever processes follow."""
+        rows = await self.pool.fetch(
+            """
+            SELECT g.name, s.position, l.last_position AS head, l.last_position - s.position AS lag,
+                   coalesce(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)::float8
+                       AS lag_seconds,
+                   s.error, coalesce(p.parked, 0) AS parked,
+                   coalesce(extract(epoch FROM clock_timestamp() - p.since), 0)::float8
+                       AS parked_seconds,
+                   g.generation, g.version, b.position AS building, s.shards, s.runners
+            FROM ops.generation g
+            JOIN es.ledger l USING (ledger)
+            CROSS JOIN LATERAL (
+                SELECT min(position) AS position, max(error) AS error, count(*) AS shards,
+                       count(DISTINCT owner) FILTER (WHERE lease_until > clock_timestamp())
+                           AS runners
+                FROM ops.shard
+                WHERE ledger = g.ledger AND name = g.name AND generation = g.generation
+            ) AS s
+            LEFT JOIN LATERAL (
+                SELECT count(DISTINCT key) AS parked, min(parked_at) AS since FROM ops.parked
+                WHERE ledger = g.ledger AND name = g.name AND generation = g.generation
+            ) AS p ON true
+            LEFT JOIN LATERAL (
+                SELECT min(position) AS position FROM ops.shard
+                JOIN ops.generation o USING (ledger, name, generation)
+                WHERE o.ledger = g.ledger AND o.name = g.name AND o.state = 'building'
+            ) AS b ON true
+            LEFT JOIN es.event e ON e.ledger = g.ledger AND e.position = s.position + 1
+            WHERE g.ledger = $1 AND g.state = 'serving' AND g.name = ANY ($2)
+            ORDER BY g.name
+            """,
+            self.recorder.id,
+            [projection.NAME for projection in self.projections],
+        )
+        return [Progress(**row) for row in rows]
+
+    async def _prepare(self, *, waiting: bool = False) -> None:
+        """Make what is not there yet, and anew what another version made. While that takes, the
+        old rows serve; those with other columns could not be read by this process, so it waits."""
+        for projection in self.projections:
+            stale = await generations.older(self.pool, projection)
+            shape = generations.shape_of(projection)
+            if waiting or any(generation.shape != shape for generation, _ in stale):
+                await upgrade(self.pool, projection)
+            elif stale:
+                self._tasks.append(asyncio.create_task(self._upgrade(projection)))
+            await generations.ensure(self.pool, self.recorder.id, projection, self.shards)
+
+    async def _upgrade(self, projection: Projection) -> None:
+        try:
+            await upgrade(self.pool, projection)
+        except Exception:
+            logger.exception("%s stays as an older version made it", projection.NAME)
+        self._lost.set()
+
+    async def _keep_turns(self, taking: bool) -> None:
+        while True:
+            self._lost.clear()
+            try:
+                if taking:
+                    await self._take(self._leases.turn)
+                await self._look()
+                self._bring_up_the_rest()
+                self._moved()
+            except Exception:
+                logger.exception("cannot keep the shards of %s; trying again", self.recorder.ledger)
+            await happens(self._lost, TURN_SECONDS)
+
+    async def _take(self, turn: Turn) -> None:
+        """Follow what the leases say, and nothing else."""
+        held = {id: follower.share.fence for id, follower in self._followers.items()}
+        lost, taken = await turn(held)
+        for id in lost:
+            if id in self._followers and self._followers[id].share.fence == held[id]:
+                self._lose(self._followers[id])
+        known = {projection.NAME: projection for projection in self.projections}
+        for id, share in taken.items():
+            name, number, _ = id
+            projection = known[name]
+            of = generations.current(self.recorder.id, projection, number)
+            follower = Follower(self.pool, self.recorder, projection, of, share)
+            await follower.begin()
+            self._followers[id] = follower
+
+    def _lose(self, follower: Follower) -> None:
+        """Somebody else has it, or changed what it goes by."""
+        id = follower.id[1:]
+        if self._followers.get(id) is follower:
+            del self._followers[id]
+            self._elsewhere[id] = follower.position
+        self._lost.set()
+
+    async def _look(self) -> None:
+        """How far the shards have come that others follow."""
+        rows = await self.pool.fetch(
+            """
+            SELECT name, generation, shard, position
+            FROM ops.shard JOIN ops.generation USING (ledger, name, generation)
+            WHERE ledger = $1 AND state = 'serving' AND name = ANY ($2)
+            """,
+            self.recorder.id,
+            [projection.NAME for projection in self.projections],
+        )
+        found = {(name, number, shard): position for name, number, shard, position in rows}
+        self._elsewhere = {id: at for id, at in found.items() if id not in self._followers}
+        self._moved()
+
+    async def _follow(self) -> None:
+        pause = RETRY_SECONDS_MIN
+        while True:
+            try:
+                async with self._told_by_others() as connection:
+                    while not connection.is_closed():
+                        if await self._step() < BATCH_MAX:
+                            await self._rest()
+                        pause = RETRY_SECONDS_MIN
+            except Exception:
+                # Whatever it was, without this nothing would be followed any more.
+                logger.exception("cannot follow ledger %s; trying again", self.recorder.ledger)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_SECONDS_MAX)
+
+    @asynccontextmanager
+    async def _told_by_others(self) -> AsyncIterator[Connection]:
+        """While this lasts, what other processes append wakes us, too."""
+
+        def told(_connection: Any, _pid: int, _channel: str, payload: object) -> None:
+            ledger, _, position = str(payload).partition(":")
+            if ledger == str(self.recorder.id):
+                self.wake(int(position))
+
+        async with self.pool.acquire() as connection:
+            await connection.add_listener(CHANNEL, told)
+            try:
+                yield connection
+            finally:
+                await connection.remove_listener(CHANNEL, told)
+
+    async def _step(self) -> int:
+        """Read what is new and tell everybody; answer how much it was."""
+        self._woken.clear()
+        before = self._read_upto
+        news = await read(self.recorder, before)
+        self._read_at = time.monotonic()
+        if news:
+            for learn in self.on_rows:
+                learn(news)
+            self._read_upto = news[-1].position
+            types = {type(recorded.event) for recorded in news}
+            in_step = [
+                follower
+                for follower in self._followers.values()
+                if follower.position >= before and follower not in self._behind
+            ]
+            idle = [f for f in in_step if f.projection.READS.isdisjoint(types)]
+            await asyncio.gather(
+                self._pass_over(idle, self._read_upto),
+                *(self._tell(f, news) for f in in_step if f not in idle),
+            )
+        self._bring_up_the_rest()
+        return len(news)
+
+    async def _tell(self, follower: Follower, news: Sequence[Recorded] | None = None) -> None:
+        """Of this news, or else of what it reads for itself. One that fails keeps no other."""
+        try:
+            async with self._writing:
+                if news is None:
+                    news = await read(self.recorder, follower.position)
+                if not await follower.apply(news):
+                    self._lose(follower)
+        except Exception:
+            logger.exception("%s stopped at %d", follower.projection.NAME, follower.position)
+        self._moved()
+
+    async def _pass_over(self, followers: Sequence[Follower], position: int) -> None:
+        """Move those that nothing up to there is for, all at once."""
+        behind = [follower for follower in followers if follower.position < position]
+        if not behind:
+            return
+        try:
+            async with self._writing:
+                moved = await move(self.pool, behind, position)
+            for follower in behind:
+                if follower in moved:
+                    follower.position = position
+                else:
+                    self._lose(follower)
+        except Exception:
+            logger.exception("the read models that nothing was for stopped before %d", position)
+        self._moved()
+
+    def _bring_up_the_rest(self) -> None:
+        for follower in self._followers.values():
+            if follower.position < self._read_upto and follower not in self._behind:
+                self._behind[follower] = asyncio.create_task(self._bring_up(follower))
+
+    async def _bring_up(self, follower: Follower) -> None:
+        """Let one that is behind read for itself, until it is in step with the others."""
+        pause = RETRY_SECONDS_MIN
+        while (
+            self._followers.get(follower.id[1:]) is follower
+            and (before := follower.position) < self._read_upto
+        ):
+            await self._tell(follower)
+            if follower.position > before:
+                pause = RETRY_SECONDS_MIN
+            else:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_SECONDS_MAX)
+        del self._behind[follower]
+
+    async def _rest(self) -> None:
+        await happens(self._woken, POLL_SECONDS)
+        self._asked.clear()
+        if not self._waiters:
+            await happens(self._asked, GATHER_SECONDS)
+
+    def _moved(self) -> None:
+        position = self.position
+        for wanted, waiter in self._waiters:
+            if wanted <= position and not waiter.done():
+                waiter.set_result(None)
+
+
+async def read(recorder: Recorder, after: int, upto: int | None = None) -> list[Recorded]:
+    rows = await recorder.read(after, limit=BATCH_MAX, upto=upto)
+    return [from_row(recorder.ledger, row) for row in rows]
+
+
+async def happens(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

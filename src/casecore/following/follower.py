@@ -1,0 +1,359 @@
+"""Folds what is new into the rows of one shard, in one transaction with how far it has come."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from casecore.database import Connection, Pool
+from casecore.following.generations import Generation, Share
+from casecore.following.projection import Projection, Reckoned, slot_of, told
+from casecore.recorder import Recorder
+from casecore.recording import Recorded, event_of
+from casecore.tables import Key
+
+ROWS_KEPT_MAX = 1_000
+"""How many rows a shard keeps at hand, those it wrote last: what is worked on now is what will be
+worked on next."""
+LEASE_SECONDS = 4.0
+"""How long a shard stays with whoever last moved it. After a kill others go on when it is over."""
+STATEMENT_SECONDS_MAX = 3.0
+"""How long a statement may take, or a transaction wait between two: less than the lease."""
+
+REFUSED = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+"""What the database says of a row that it will never take."""
+
+
+class FoldFailed(Exception):
+    """A shard cannot go on, and waits until it can."""
+
+
+class Parked(NamedTuple):
+    """An event that waits because it could not be folded, or one about its row could not."""
+
+    key: str
+    position: int
+    error: str
+
+
+class Follower:
+    """One shard of one generation: its rows, and how far they have come."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        recorder: Recorder,
+        projection: Projection,
+        generation: Generation,
+        share: Share,
+    ) -> None:
+        self.pool = pool
+        self.recorder = recorder
+        self.projection = projection
+        self.reckoned = projection if isinstance(projection, Reckoned) else None
+        self.share = share
+        self.position = share.position
+        self.parts = generation.parts(projection)
+        self._learned = self.reckoned.REFERENCE.begin() if self.reckoned else None
+        self._learned_version = 0
+        self._parked: frozenset[str] = frozenset()
+        self._rows: dict[Key, Any] = {}
+        """Some of the rows as they stand while the position is where this left it."""
+
+    async def begin(self) -> None:
+        """Learn what the fold goes by, and which rows are parked."""
+        if self.reckoned is not None and self._learned is not None:
+            # All there is of it: more than it needs by now does no harm.
+            stream_id = self.reckoned.REFERENCE.stream_id
+            for row in await self.recorder.history(stream_id, after=self._learned_version):
+                self._learned.learn(event_of(row), row.position)
+                self._learned_version = row.version
+        rows = await self.pool.fetch(
+            """
+            SELECT DISTINCT key FROM ops.parked
+            WHERE ledger = $1 AND name = $2 AND generation = $3 AND shard = $4
+            """,
+            *self.id,
+        )
+        self._parked = frozenset(row["key"] for row in rows)
+
+    async def apply(self, news: Sequence[Recorded], upto: int = 0) -> bool:
+        """Fold in what of this is new here, and move on; False when the shard is somebody else's.
+
+        `upto` is where the news ends, when something after it was left out as of no concern.
+        What cannot be folded is parked, with all that comes after it about the same row; the other
+        rows go on.
+        """
+        news = news[bisect_right(news, self.position, key=attrgetter("position")) :]
+        position = max(upto, news[-1].position if news else 0)
+        if position <= self.position:
+            return True
+        batch = self._batch(news)
+        try:
+            async with self.pool.acquire() as db:
+                if not batch.touched and not batch.parked:
+                    if await move(db, [self], position) != [self]:
+                        return False
+                    self.position = position
+                    return True
+                try:
+                    return await self._fold(db, batch, position)
+                except REFUSED:
+                    return await self._fold(db, batch, position, carefully=True)
+        except (FoldFailed, asyncpg.PostgresError) as failure:
+            await self._stopped(str(failure))
+            raise
+
+    def _batch(self, news: Sequence[Recorded]) -> "Batch":
+        """What of this is about rows of this shard."""
+        reads, keys, share = self.projection.READS, self.projection.keys, self.share
+        reference = self.reckoned.REFERENCE.stream_id if self.reckoned else None
+        batch = Batch(self._parked)
+        for recorded in news:
+            if type(recorded.event) not in reads:
+                continue
+            if self._learned is not None and recorded.stream_id == reference:
+                try:
+                    self._learned.learn(recorded.event, recorded.position)
+                except Exception as error:
+                    # Every row goes by it, so there is nothing to go on with.
+                    raise FoldFailed(failed(recorded, error)) from error
+            try:
+                touched = keys(recorded)
+            except Exception as error:
+                if share.first_slot <= slot_of((recorded.stream_id,)) <= share.last_slot:
+                    batch.park(stream_of(recorded), recorded, error)
+                continue
+            for key in touched:
+                if share.whole or share.first_slot <= slot_of(key) <= share.last_slot:
+                    batch.touch(key, recorded)
+        return batch
+
+    async def _fold(
+        self, db: Connection, batch: "Batch", position: int, *, carefully: bool = False
+    ) -> bool:
+        """Write what becomes of the rows in one transaction with the position."""
+        async with db.transaction():
+            if await move(db, [self], position) != [self]:
+                return False
+            rows, parked = await self._folded_into(db, batch, carefully)
+            await self._park(db, parked)
+        self._parked |= {one.key for one in parked}
+        self._keep(rows)
+        self.position = position
+        return True
+
+    async def fold_now(self, db: Connection, touched: Sequence[tuple[Key, Recorded]]) -> str | None:
+        """Fold these whether or not their rows are parked, all or nothing; why not, if not."""
+        batch = Batch(frozenset())
+        batch.touched += touched
+        try:
+            async with db.transaction():
+                _, parked = await self._folded_into(db, batch, carefully=True)
+                if parked:
+                    raise FoldFailed(parked[0].error)
+        except FoldFailed as failure:
+            return str(failure)
+        return None
+
+    async def _folded_into(
+        self, db: Connection, batch: "Batch", carefully: bool
+    ) -> tuple[dict[Key, Any], list[Parked]]:
+        """Write what becomes of the rows, and answer it, with what has to wait."""
+        found = await self._load(db, {key for key, _ in batch.touched})
+        rows, parked = self._folded(batch, found)
+        changed = [key for key, row in rows.items() if row is not found.get(key)]
+        details: dict[Key, Sequence[Any]] = {}
+        for key in [*changed] if self.reckoned else ():
+            assert self.reckoned is not None
+            try:
+                rows[key], details[key] = self.reckoned.settled(
+                    found.get(key), rows[key], self._learned
+                )
+            except Exception as error:
+                parked += batch.whole(key, f"what is shown of it: {error!r}")
+                rows[key] = found.get(key)
+                changed.remove(key)
+        if carefully:
+            refused = await self._write_by_halves(db, batch, rows, details, changed)
+            parked += refused
+            waiting = {one.key for one in refused}
+            for key in [key for key in changed if waiting and told(key) in waiting]:
+                del rows[key]
+        else:
+            await self._write(db, [rows[key] for key in changed], details.values())
+        if gone := [key for key in found if key in rows and rows[key] is None]:
+            await self.parts[0].remove(db, gone)
+        return rows, parked
+
+    def _folded(self, batch: "Batch", found: dict[Key, Any]) -> tuple[dict[Key, Any], list[Parked]]:
+        """What becomes of the rows, and what has to wait."""
+        fold = self.projection.fold
+        beside = () if self._learned is None else (self._learned,)
+        rows, parked = dict(found), list(batch.parked)
+        stuck: dict[Key, str] = {}
+        for key, recorded in batch.touched:
+            if key in stuck:
+                parked.append(Parked(told(key), recorded.position, stuck[key]))
+                continue
+            try:
+                rows[key] = fold(key, rows.get(key), recorded, *beside)
+            except Exception as error:
+                stuck[key] = failed(recorded, error)
+                parked.append(Parked(told(key), recorded.position, stuck[key]))
+        return rows, parked
+
+    async def _write(
+        self, db: Connection, rows: Iterable[Any], details: Iterable[Sequence[Any]]
+    ) -> None:
+        if kept := [row for row in rows if row is not None]:
+            await self.parts[0].store(db, kept)
+        if shown := [detail for more in details for detail in more]:
+            await self.parts[1].store(db, shown)
+
+    async def _write_by_halves(
+        self,
+        db: Connection,
+        batch: "Batch",
+        rows: dict[Key, Any],
+        details: dict[Key, Sequence[Any]],
+        changed: Sequence[Key],
+    ) -> list[Parked]:
+        """Write the rows that the database takes, and park what is about the others."""
+        try:
+            async with db.transaction():
+                await self._write(
+                    db,
+                    [rows[key] for key in changed],
+                    [details[key] for key in changed if key in details],
+                )
+        except REFUSED as error:
+            if len(changed) == 1:
+                return batch.whole(changed[0], f"the database refuses the row: {error}")
+            half = len(changed) // 2
+            return [
+                *await self._write_by_halves(db, batch, rows, details, changed[:half]),
+                *await self._write_by_halves(db, batch, rows, details, changed[half:]),
+            ]
+        return []
+
+    async def _load(self, db: Connection, keys: set[Key]) -> dict[Key, Any]:
+        """The rows there are of these; the position was ours to move, so those at hand hold."""
+        found = {key: self._rows[key] for key in keys & self._rows.keys()}
+        if more := keys - found.keys():
+            found |= await self.parts[0].load(db, more)
+        return found
+
+    async def _park(self, db: Connection, parked: Sequence[Parked]) -> None:
+        if parked:
+            await db.executemany(
+                """
+                INSERT INTO ops.parked (ledger, name, generation, shard, key, position, error)
+                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+                """,
+                [(*self.id, *one) for one in parked],
+            )
+
+    def _keep(self, rows: dict[Key, Any]) -> None:
+        for key, row in rows.items():
+            self._rows.pop(key, None)
+            if row is not None:
+                self._rows[key] = row
+        for key in [*self._rows][:-ROWS_KEPT_MAX]:
+            del self._rows[key]
+
+    async def _stopped(self, why: str) -> None:
+        await self.pool.execute(
+            """
+            UPDATE ops.shard SET error = $5
+            WHERE ledger = $1 AND name = $2 AND generation = $3 AND shard = $4 AND fence = $6
+            """,
+            *(*self.id, why, self.share.fence),
+        )
+
+    @property
+    def id(self) -> tuple[int, str, int, int]:
+        share = self.share
+        return self.recorder.id, self.projection.NAME, share.generation, share.shard
+
+
+class Batch:
+    """What is new for the rows of a shard, in order; what is about a parked row waits at once."""
+
+    def __init__(self, parked: frozenset[str]) -> None:
+        self.touched: list[tuple[Key, Recorded]] = []
+        self.parked: list[Parked] = []
+        self._stuck = set(parked)
+
+    def touch(self, key: Key, recorded: Recorded) -> None:
+        if self._stuck:
+            for name in (told(key), stream_of(recorded)):
+                if name in self._stuck:
+                    self.parked.append(Parked(name, recorded.position, "waits for those before it"))
+                    return
+        self.touched.append((key, recorded))
+
+    def park(self, name: str, recorded: Recorded, error: Exception) -> None:
+        self.parked.append(Parked(name, recorded.position, failed(recorded, error)))
+        self._stuck.add(name)
+
+    def whole(self, key: Key, why: str) -> list[Parked]:
+        """All of it that is about a row."""
+        return [Parked(told(key), r.position, why) for k, r in self.touched if k == key]
+
+
+async def move(
+    db: Connection | Pool, followers: Sequence[Follower], position: int
+) -> list[Follower]:
+    """Move them on in one statement; answer those whose shard was theirs, where they had left it.
+
+    Somebody else has moved the others, or has them now. They are locked in one order, so that
+    nobody waits for each other. The disk is not waited for: should this be lost, rows and position
+    are lost together. What is asked in the transaction from now on may not outlast the lease.
+    """
+    moved = await db.fetch(
+        """
+        UPDATE ops.shard s
+        SET position = $6, updated_at = clock_timestamp(), error = NULL,
+            lease_until = CASE WHEN s.owner IS NULL THEN s.lease_until
+                ELSE clock_timestamp() + $7 * interval '1 second' END
+        FROM (
+            SELECT name, generation, shard FROM ops.shard
+            JOIN unnest($2::text[], $3::int[], $4::int[], $5::bigint[], $8::bigint[])
+                AS left_at (name, generation, shard, position, fence)
+            USING (name, generation, shard, position, fence)
+            WHERE ledger = $1 ORDER BY name, shard FOR UPDATE OF shard
+        ) AS ours
+        WHERE s.ledger = $1
+          AND (s.name, s.generation, s.shard) = (ours.name, ours.generation, ours.shard)
+        RETURNING s.name, s.generation, s.shard,
+            set_config('synchronous_commit', 'off', true),
+            set_config('statement_timeout', $9, true),
+            set_config('idle_in_transaction_session_timeout', $9, true)
+        """,
+        followers[0].recorder.id,
+        [follower.projection.NAME for follower in followers],
+        [follower.share.generation for follower in followers],
+        [follower.share.shard for follower in followers],
+        [follower.position for follower in followers],
+        position,
+        LEASE_SECONDS,
+        [follower.share.fence for follower in followers],
+        f"{STATEMENT_SECONDS_MAX:.0f}s",
+    )
+    ours = {tuple(row)[:3] for row in moved}
+    return [follower for follower in followers if follower.id[1:] in ours]
+
+
+def stream_of(recorded: Recorded) -> str:
+    return f"stream {recorded.stream_id}"
+
+
+def failed(recorded: Recorded, error: Exception) -> str:
+    return f"at position {recorded.position}, {type(recorded.event).__name__}: {error!r}"
