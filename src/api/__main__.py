@@ -10,7 +10,7 @@ from api.commands.importing import import_file
 from api.commands.keys import keys
 from api.commands.policy import policy
 from api.commands.projections import projections
-from api.commands.serving import migrate, serve
+from api.commands.serving import migrate, serve, work
 from api.commands.sla import sla
 from casecore.errors import CaseError
 
@@ -29,7 +29,7 @@ def casecore() -> None:
     """
 
 
-for command in (serve, demo, import_file, history, policy, sla, keys, projections, migrate):
+for command in (serve, work, demo, import_file, history, policy, sla, keys, projections, migrate):
     casecore.add_command(command)
 
 

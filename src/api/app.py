@@ -16,7 +16,7 @@ from api.desk import Desks
 from api.errors import HANDLERS, missing
 from api.given import Door
 from api.openapi import document
-from api.queries import OF_LEDGER, OF_READ_MODELS
+from api.queries import QUERIES
 from api.reading import READ, reads
 from api.routes import CASES, TABLES
 from api.slabook import publishes
@@ -69,8 +69,7 @@ def create_app(desks: Desks) -> Litestar:
             *publishes(door),
             rebaselines(door),
             rescinds(door),
-            *(reads(door, query, comes_after=True) for query in OF_READ_MODELS),
-            *(reads(door, query, comes_after=False) for query in OF_LEDGER),
+            *(reads(door, query) for query in QUERIES),
             live,
             ready,
             openapi,

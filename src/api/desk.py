@@ -1,10 +1,12 @@
 """Where everything is put together: the ledgers that one process serves."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from api import keys
 from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
@@ -12,18 +14,23 @@ from casecore.core import Core
 from casecore.database import Pool, connect, ledger_id, ledgers, migrate
 from casecore.deadlines import Deadlines
 from casecore.following.feed import Feed
+from casecore.following.past import Past
 from casecore.recorder import Recorder
 from projections import PROJECTIONS
 from projections.agenda import Agenda
 from projections.case_file import CaseFiles
 
 READY_SECONDS_MAX = 1.0
+LEDGERS_SECONDS = 5.0
+"""How soon a ledger is found that somebody has a first key to."""
+
+logger = logging.getLogger(__name__)
 
 
 class Desk:
     """One ledger: what writes it, the rules over it, and what follows it."""
 
-    def __init__(self, pool: Pool, id: int, ledger: str) -> None:
+    def __init__(self, pool: Pool, id: int, ledger: str, *, shards: int = 1) -> None:
         self.id = id
         self.ledger = ledger
         self.pool = pool
@@ -31,7 +38,8 @@ class Desk:
         self.recorder = Recorder(pool, id, ledger)
         self.core = Core(self.recorder, self.appender)
         self.books = Bookkeeper(self.recorder)
-        self.feed = Feed(pool, self.recorder, PROJECTIONS)
+        self.feed = Feed(pool, self.recorder, PROJECTIONS, shards=shards)
+        self.past = Past(pool, self.recorder, PROJECTIONS)
         self.files = CaseFiles(self.feed)
         self.what_ifs = Runs()
         self.appender.on_appended.append(self.feed.wake)
@@ -41,6 +49,7 @@ class Desk:
 
     async def close(self) -> None:
         await self.what_ifs.close()
+        await self.past.close()
         await self.deadlines.close()
         await self.appender.close()
         await self.feed.close()
@@ -53,7 +62,11 @@ class Desks:
         self.url = url
         self.pool = pool
         self.following = following
-        self.keeping_deadlines = False
+        self.taking = True
+        """Whether to take on a share of the following, or only to look on."""
+        self.shards = 1
+        """In how many shares a read model is followed that nobody has begun yet."""
+        self.staying: asyncio.Task[None] | None = None
         self.closing = False
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
@@ -75,19 +88,29 @@ class Desks:
         if ledger not in self._desks:
             async with self._opening:
                 if ledger not in self._desks:
-                    desk = Desk(self.pool, await ledger_id(self.pool, ledger), ledger)
+                    id = await ledger_id(self.pool, ledger)
+                    desk = Desk(self.pool, id, ledger, shards=self.shards)
                     if self.following:
-                        await desk.feed.start()
-                    if self.keeping_deadlines:
+                        await desk.feed.start(taking=self.taking)
+                    if self.staying is not None:
                         desk.deadlines.start(self.url)
                     self._desks[ledger] = desk
         return self._desks[ledger]
 
-    def keep_deadlines(self) -> None:
-        """From now on, in every ledger that is open or will be: for processes that stay."""
-        self.keeping_deadlines = True
+    def stay(self) -> None:
+        """From now on keep deadlines, and look after every ledger that somebody has a key to."""
         for desk in self._desks.values():
             desk.deadlines.start(self.url)
+        self.staying = asyncio.create_task(self._open_all())
+
+    async def _open_all(self) -> None:
+        while True:
+            try:
+                for ledger in await keys.ledgers(self.pool):
+                    await self.desk(ledger)
+            except Exception:
+                logger.exception("cannot open all ledgers; trying again")
+            await asyncio.sleep(LEDGERS_SECONDS)
 
     async def ledgers(self) -> list[str]:
         """The names of all there are, opened or not."""
@@ -105,5 +128,8 @@ class Desks:
 
     async def close(self) -> None:
         self.closing = True
+        if self.staying is not None:
+            self.staying.cancel()
+            await asyncio.gather(self.staying, return_exceptions=True)
         for desk in self._desks.values():
             await desk.close()

@@ -90,6 +90,14 @@ async def all(pool: Pool) -> list[ApiKey]:
     return [ApiKey(row[0], row[1], row[2], Role(row[3]), *row[4:]) for row in map(tuple, rows)]
 
 
+async def ledgers(pool: Pool) -> list[str]:
+    """Those that somebody has a key to."""
+    rows = await pool.fetch(
+        "SELECT DISTINCT ledger FROM sys.api_key WHERE revoked_at IS NULL ORDER BY ledger"
+    )
+    return [row["ledger"] for row in rows]
+
+
 async def revoke(pool: Pool, id: UUID) -> None:
     """Close what the key opens, within two seconds; revoking it again changes nothing."""
     row = await pool.fetchrow(

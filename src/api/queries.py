@@ -10,7 +10,7 @@ import msgspec
 from api import bodies, scope, slabook
 from api.cases import CaseAt, Told, get_case, get_history
 from api.clocks import ClocksOfCase, CycleAsked, Explained, explain_clock, get_case_clocks
-from api.reading import PEOPLE, Asked, Page, Params, Query
+from api.reading import PEOPLE, Asked, Page, PageThen, Params, Query, Then
 from api.supposing import MAY_ASK, WHAT_IF, WhatIfRun, get_what_if
 from casecore.actors import Role
 from casecore.asking import Code, Instant, QueueName, Short
@@ -37,6 +37,9 @@ from projections.case_file import CaseFile
 COUNTED = PEOPLE | {Role.BI}
 """Who may read what names no person."""
 
+OF_EVERY = Then.__struct_fields__
+"""What answers every question of a read model alike."""
+
 T = TypeVar("T")
 
 
@@ -53,7 +56,7 @@ class GoodwillPolicyView(msgspec.Struct, frozen=True):
     versions: tuple[GoodwillPolicyPublished, ...]
 
 
-class CaseList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CaseList(PageThen, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stage: cases.Stage | None = None
     owner: Code | None = None
     customer: Short | None = None
@@ -64,27 +67,27 @@ class CaseList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The case_ref that people quote."""
 
 
-class PromiseList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PromiseList(PageThen, frozen=True, kw_only=True, forbid_unknown_fields=True):
     case_id: UUID | None = None
     state: promises.PromiseState | None = None
     made_by: Code | None = None
     due_before: Instant | None = None
 
 
-class CallbackList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CallbackList(PageThen, frozen=True, kw_only=True, forbid_unknown_fields=True):
     case_id: UUID | None = None
     state: callbacks.CallbackState | None = None
     scheduled_by: Code | None = None
     due_before: Instant | None = None
 
 
-class OfferList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OfferList(PageThen, frozen=True, kw_only=True, forbid_unknown_fields=True):
     case_id: UUID | None = None
     state: goodwill.OfferState | None = None
     offered_by: Code | None = None
 
 
-class RiskList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RiskList(PageThen, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: TargetKind | None = None
     due_before: Instant | None = None
     queue: QueueName | None = None
@@ -97,7 +100,7 @@ class ClockList(RiskList, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """As it stands now."""
 
 
-class SolutionList(Page, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SolutionList(PageThen, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: solutions.Kind | None = None
     status: solutions.LibraryStatus | None = None
     proposer: Proposer | None = None
@@ -114,7 +117,7 @@ async def list_queues(asked: Asked) -> paging.Page[agent_queues.Queue]:
     """The queues in which anything waits, and what is due first in each."""
     desk = asked.desk
     book = await desk.books.latest()
-    return paging.Page(await agent_queues.queues(desk.pool, desk.id, book, desk.core.now()), None)
+    return paging.Page(await agent_queues.queues(desk.pool, asked.ledger, book, asked.now), None)
 
 
 async def list_queue_items(asked: Asked) -> paging.Page[agent_queues.Item]:
@@ -125,7 +128,7 @@ async def list_queue_items(asked: Asked) -> paging.Page[agent_queues.Item]:
     desk, page = asked.desk, asked.params
     book = await desk.books.latest()
     return await agent_queues.items(
-        desk.pool, desk.id, queue, book, desk.core.now(), after=page.after, limit=page.limit
+        desk.pool, asked.ledger, queue, book, asked.now, after=page.after, limit=page.limit
     )
 
 
@@ -147,7 +150,7 @@ async def clocks(asked: Asked, *, at_risk: bool = False) -> paging.Page[sla_cloc
         await scope.readable(asked.caller, case_id)
     return await listed(
         asked,
-        partial(sla_clocks.listed, books=asked.desk.books, now=asked.desk.core.now()),
+        partial(sla_clocks.listed, books=asked.desk.books, now=asked.now),
         seen_by=actor.id if actor.role is Role.AGENT else None,
         at_risk=at_risk,
     )
@@ -182,7 +185,7 @@ async def list_solutions(asked: Asked) -> paging.Page[solutions.Rated]:
 
 async def get_solution(asked: Asked) -> solutions.Rated:
     """One solution of the library, and how well it has done."""
-    found = await solutions.one(asked.desk.pool, asked.desk.id, asked.ids["solution_id"])
+    found = await solutions.one(asked.desk.pool, asked.ledger, asked.ids["solution_id"])
     if found is None:
         raise NotFound("solution-not-found", "the library has no such solution: check the id")
     return found
@@ -204,30 +207,71 @@ async def list_projections(asked: Asked) -> paging.Page[Progress]:
 
 async def listed(asked: Asked, query: Callable[..., Awaitable[T]], **scoped: Any) -> T:
     """The page of a read model that the parameters describe, narrowed to what may be seen."""
-    params = {name: getattr(asked.params, name) for name in asked.params.__struct_fields__}
-    del params["min_position"]
-    return await query(asked.desk.pool, asked.desk.id, **params | scoped)
+    of = asked.params.__struct_fields__
+    params = {name: getattr(asked.params, name) for name in of if name not in OF_EVERY}
+    return await query(asked.desk.pool, asked.ledger, **params | scoped)
 
 
-OF_READ_MODELS = (
-    Query("/v1/cases", CaseList, PEOPLE, paging.Page[cases.Case], list_cases),
-    Query("/v1/queues", Params, COUNTED, paging.Page[agent_queues.Queue], list_queues),
+QUEUED = (agent_queues.NAME, sla_clocks.NAME)
+CLOCKED = (sla_clocks.NAME, cases.NAME)
+
+QUERIES = (
+    Query("/v1/cases", CaseList, PEOPLE, paging.Page[cases.Case], list_cases, (cases.NAME,)),
+    Query("/v1/queues", Then, COUNTED, paging.Page[agent_queues.Queue], list_queues, QUEUED),
     Query(
         "/v1/queues/{queue:str}/items",
-        Page,
+        PageThen,
         PEOPLE,
         paging.Page[agent_queues.Item],
         list_queue_items,
+        QUEUED,
     ),
-    Query("/v1/sla/clocks", ClockList, COUNTED, paging.Page[sla_clocks.Clock], list_clocks),
-    Query("/v1/sla/at-risk", RiskList, COUNTED, paging.Page[sla_clocks.Clock], list_at_risk),
-    Query("/v1/promises", PromiseList, PEOPLE, paging.Page[promises.Promise], list_promises),
-    Query("/v1/callbacks", CallbackList, PEOPLE, paging.Page[callbacks.Callback], list_callbacks),
-    Query("/v1/goodwill", OfferList, PEOPLE, paging.Page[goodwill.Offer], list_goodwill),
-    Query("/v1/solutions", SolutionList, COUNTED, paging.Page[solutions.Rated], list_solutions),
-    Query("/v1/solutions/{solution_id:uuid}", Params, COUNTED, solutions.Rated, get_solution),
-)
-OF_LEDGER = (
+    Query(
+        "/v1/sla/clocks", ClockList, COUNTED, paging.Page[sla_clocks.Clock], list_clocks, CLOCKED
+    ),
+    Query(
+        "/v1/sla/at-risk", RiskList, COUNTED, paging.Page[sla_clocks.Clock], list_at_risk, CLOCKED
+    ),
+    Query(
+        "/v1/promises",
+        PromiseList,
+        PEOPLE,
+        paging.Page[promises.Promise],
+        list_promises,
+        (promises.NAME,),
+    ),
+    Query(
+        "/v1/callbacks",
+        CallbackList,
+        PEOPLE,
+        paging.Page[callbacks.Callback],
+        list_callbacks,
+        (callbacks.NAME,),
+    ),
+    Query(
+        "/v1/goodwill",
+        OfferList,
+        PEOPLE,
+        paging.Page[goodwill.Offer],
+        list_goodwill,
+        (goodwill.NAME,),
+    ),
+    Query(
+        "/v1/solutions",
+        SolutionList,
+        COUNTED,
+        paging.Page[solutions.Rated],
+        list_solutions,
+        (solutions.NAME,),
+    ),
+    Query(
+        "/v1/solutions/{solution_id:uuid}",
+        Then,
+        COUNTED,
+        solutions.Rated,
+        get_solution,
+        (solutions.NAME,),
+    ),
     Query(
         "/v1/cases/{case_id:uuid}/clocks",
         Params,
@@ -249,4 +293,3 @@ OF_LEDGER = (
     Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
 )
-QUERIES = OF_READ_MODELS + OF_LEDGER

@@ -1,7 +1,8 @@
 """A route that answers a question. It changes nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -15,8 +16,8 @@ from api.answers import Answer
 from api.desk import Desk
 from api.given import AnyRequest, Caller, Door
 from casecore.actors import Role
-from casecore.asking import LEADS
-from casecore.errors import Unavailable
+from casecore.asking import LEADS, Instant
+from casecore.errors import Rejected, Unavailable
 
 READ = [HttpMethod.GET, HttpMethod.HEAD]
 
@@ -27,6 +28,8 @@ LIMIT_MAX = 200
 PEOPLE = LEADS | {Role.AGENT, Role.AUDITOR}
 
 Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+After = Annotated[str, Meta(max_length=2000)]
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,10 +40,27 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Page(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every list may be asked with."""
+    """What every list may be asked with that the ledger answers."""
 
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 50
-    after: Annotated[str, Meta(max_length=2000)] | None = None
+    limit: Limit = 50
+    after: After | None = None
+    """The `next` of the page before."""
+
+
+class Then(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every read model may be asked with: as it was, made from the ledger aside."""
+
+    at_position: Position | None = None
+    """As it was when the ledger had come to this position."""
+    as_of: Instant | None = None
+    """As it was known at this time."""
+
+
+class PageThen(Then, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every list of a read model may be asked with."""
+
+    limit: Limit = 50
+    after: After | None = None
     """The `next` of the page before."""
 
 
@@ -50,6 +70,10 @@ class Asked(NamedTuple):
     caller: Caller
     params: Any
     ids: dict[str, Any]
+    ledger: int
+    """Under which number the read models are that answer it."""
+    now: datetime
+    """The time that it is asked of."""
 
     @property
     def desk(self) -> Desk:
@@ -64,19 +88,27 @@ class Query(NamedTuple):
     who: frozenset[Role]
     answers: Any
     ask: Callable[[Asked], Awaitable[Any]]
+    models: tuple[str, ...] = ()
+    """The read models it looks at, if any: these come after the ledger, and have been otherwise."""
 
 
-def reads(door: Door, query: Query, *, comes_after: bool) -> HTTPRouteHandler:
-    """Its route. What `comes_after` the ledger, as read models do, first comes as far as what the
-    caller wrote through this process, if that is not long in coming."""
+class Moment(NamedTuple):
+    """What a question is answered as of."""
 
+    ledger: int
+    position: int
+    now: datetime
+
+
+def reads(door: Door, query: Query) -> HTTPRouteHandler:
     async def read(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
         given.refuse_others(caller.actor, query.who)
         params = given.query(request, query.params)
-        position = await as_of(caller, params.min_position, comes_after)
-        answer = await query.ask(Asked(caller, params, request.path_params))
-        headers = ((b"as-of-position", b"%d" % position),)
+        moment = await moment_of(caller, params, query.models)
+        asked = Asked(caller, params, request.path_params, moment.ledger, moment.now)
+        answer = await query.ask(asked)
+        headers = ((b"as-of-position", b"%d" % moment.position),)
         if isinstance(answer, Answer):
             return Answer(answer.body, (*answer.headers, *headers), answer.status)
         return answers.json(answer, headers)
@@ -84,12 +116,52 @@ def reads(door: Door, query: Query, *, comes_after: bool) -> HTTPRouteHandler:
     return route(query.path, http_method=READ)(read)
 
 
-async def as_of(caller: Caller, min_position: int | None, comes_after: bool) -> int:
-    """The position that what is read now has come to, once it is as far as asked."""
+async def moment_of(caller: Caller, params: Params, models: Sequence[str]) -> Moment:
+    """Now, once what is read has come as far as asked; or then, once that is made."""
+    desk = caller.desk
+    if isinstance(params, Then) and (params.at_position, params.as_of) != (None, None):
+        return await then(desk, params, models)
+    return Moment(desk.id, await as_far(caller, params.min_position, models), desk.core.now())
+
+
+async def as_far(caller: Caller, min_position: int | None, models: Sequence[str]) -> int:
+    """How far what is read has come. Who does not ask sees what they wrote themselves through this
+    process, if that is not long in coming."""
     feed, written = caller.desk.feed, caller.desk.core.written
     if min_position is not None:
         return await feed.reached(min_position, WAIT_SECONDS_MAX)
-    if comes_after:
+    if models:
         with suppress(Unavailable):
             return await feed.reached(written.get(caller.actor.id, 0), WAIT_SECONDS_MAX)
     return feed.position
+
+
+async def then(desk: Desk, params: Then, models: Sequence[str]) -> Moment:
+    """The read models as they were, made aside from the ledger."""
+    recorder = desk.recorder
+    if len([one for one in (params.at_position, params.as_of, params.min_position) if one]) > 1:
+        raise Rejected(
+            "version-or-time",
+            "give only one of at_position, as_of and min_position",
+            field="as_of" if params.as_of else "at_position",
+        )
+    if params.as_of is None:
+        assert params.at_position is not None
+        position, head = params.at_position, await recorder.head()
+        if not 0 < position <= head:
+            raise Rejected(
+                "position-unknown",
+                f"the ledger has positions 1 to {head}, and {position} was asked for",
+                field="at_position",
+            )
+        now = await recorder.recorded_at(position)
+    else:
+        now = params.as_of
+        if now > desk.core.now():
+            raise Rejected(
+                "as-of-in-future",
+                "as_of is later than now: nothing is known of then",
+                field="as_of",
+            )
+        position = await recorder.position_at(now)
+    return Moment(await desk.past.at(position, models, WAIT_SECONDS_MAX), position, now)

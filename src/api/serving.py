@@ -1,4 +1,4 @@
-"""Serving until told to stop: the door opens when it is ready, and work under way is finished."""
+"""Serving, or only following, until told to stop; work under way is finished then."""
 
 import asyncio
 import errno
@@ -70,11 +70,26 @@ async def serve(desks: Desks, host: str, port: int, say: Callable[[str], None] =
         date_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
+    listener = listen(host, port)
+    settle_down(desks)
+    await Server(config, desks, say).serve([listener])
+
+
+async def work(desks: Desks, say: Callable[[str], None] = print) -> None:
+    """Follow the ledgers and keep their deadlines, with no door, until SIGINT or SIGTERM."""
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    for stop in STOPS:
+        loop.add_signal_handler(stop, stopped.set)
+    settle_down(desks)
+    say("following; stop with Ctrl-C")
+    await stopped.wait()
+
+
+def settle_down(desks: Desks) -> None:
+    """What a process does that stays."""
     gc.freeze()
     gc.set_threshold(*GARBAGE)
-    listener = listen(host, port)
-    desks.keep_deadlines()
-    await Server(config, desks, say).serve([listener])
+    desks.stay()
 
 
 def listen(host: str, port: int) -> socket.socket:

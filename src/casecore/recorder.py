@@ -92,3 +92,22 @@ class Recorder:
             "SELECT last_position FROM es.ledger WHERE ledger = $1", self.id
         )
         return position
+
+    async def position_at(self, at: datetime) -> int:
+        """The last position that was recorded by then. Times never go back from one position to
+        the next, so it is found by halves."""
+        least, most = 0, await self.head()
+        while least < most:
+            middle = (least + most + 1) // 2
+            if await self.recorded_at(middle) <= at:
+                least = middle
+            else:
+                most = middle - 1
+        return least
+
+    async def recorded_at(self, position: int) -> datetime:
+        at: datetime = await self.pool.fetchval(
+            "SELECT recorded_at FROM es.event WHERE ledger = $1 AND position = $2",
+            *(self.id, position),
+        )
+        return at

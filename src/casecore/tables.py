@@ -187,7 +187,8 @@ class Part:
         self.shape = shape
         self.ledger = ledger
         self.generation = generation
-        self.name = f"ops.{shape.name}_{ledger}_{generation}"
+        of = str(ledger) if ledger > 0 else f"past_{-ledger}"
+        self.name = f"ops.{shape.name}_{of}_{generation}"
         described = columns_of(shape.row)
         types = {column.name: column.type for column in described}
         key, keys = ", ".join(quoted(shape.key)), arrays(types[name] for name in shape.key)
@@ -231,6 +232,12 @@ class Part:
 
     async def detach(self, db: Connection) -> None:
         await db.execute(f"ALTER TABLE {self.shape.table} DETACH PARTITION {self.name}")
+
+    async def leave(self, db: Connection) -> None:
+        """Detach it without keeping any reader waiting; in no transaction."""
+        await db.execute(
+            f"ALTER TABLE {self.shape.table} DETACH PARTITION {self.name} CONCURRENTLY"
+        )
 
     async def drop(self, db: Connection) -> None:
         await db.execute(f"DROP TABLE IF EXISTS {self.name}")

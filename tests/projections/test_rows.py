@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from casecore.bookkeeping import Bookkeeper
 from casecore.database import Pool
 from casecore.following.feed import Feed, read
+from casecore.following.past import Past
 from casecore.following.projection import Reckoned, shapes
 from casecore.following.rebuilding import rebuild
 from casecore.recorder import Recorder
@@ -21,6 +22,9 @@ from projections import PROJECTIONS
 from tests.projections.histories import Told, histories
 from tests.telling import Telling
 
+SOON = 60.0
+"""Seconds that what is expected may take before a test gives up."""
+
 Rows = dict[str, dict[tuple[Any, ...], Any]]
 
 
@@ -30,12 +34,13 @@ Rows = dict[str, dict[tuple[Any, ...], Any]]
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=histories(), data=st.data())
-async def test_rows_are_the_same_live_rebuilt_raced_for_and_one_event_at_a_time(
+async def test_rows_are_the_same_live_rebuilt_shared_out_in_the_past_and_one_event_at_a_time(
     pool: Pool, history: list[Told], data: st.DataObject
 ) -> None:
     telling = await Telling.into(pool, f"ledger {uuid4()}")
     recorder = telling.recorder
-    feeds = [Feed(pool, recorder, PROJECTIONS) for _ in range(2)]
+    shards = data.draw(st.integers(1, 3))
+    feeds = [Feed(pool, recorder, PROJECTIONS, shards=shards) for _ in range(2)]
     await feeds[1].start()
     try:
         while history:
@@ -48,12 +53,19 @@ async def test_rows_are_the_same_live_rebuilt_raced_for_and_one_event_at_a_time(
     finally:
         await feeds[1].close()
 
-    expected = folded(await all_of(recorder))
-    assert await stored(pool, recorder) == expected
+    news = await all_of(recorder)
+    expected = folded(news)
+    assert await stored(pool, recorder.id) == expected
     for projection in PROJECTIONS:
-        await rebuild(pool, recorder, projection)
-    assert await stored(pool, recorder) == expected
+        assert (await rebuild(pool, recorder, projection)).same
+    assert await stored(pool, recorder.id) == expected
     await refute_clocks(recorder, expected["sla_clocks"])
+
+    position = data.draw(st.integers(0, len(news)))
+    past = Past(pool, recorder, PROJECTIONS)
+    ledger = await past.at(position, [projection.NAME for projection in PROJECTIONS], SOON)
+    assert await stored(pool, ledger) == folded(news[:position])
+    assert await stored(pool, recorder.id) == expected
 
 
 async def refute_clocks(recorder: Recorder, rows: dict[tuple[Any, ...], Any]) -> None:
@@ -107,12 +119,12 @@ def folded(news: list[Recorded]) -> Rows:
     return rows
 
 
-async def stored(pool: Pool, recorder: Recorder) -> Rows:
+async def stored(pool: Pool, ledger: int) -> Rows:
     rows: Rows = {}
     for projection in PROJECTIONS:
         for shape in shapes(projection):
             found = await pool.fetch(
-                f"SELECT {columns(shape.row)} FROM {shape.table} WHERE ledger = $1", recorder.id
+                f"SELECT {columns(shape.row)} FROM {shape.table} WHERE ledger = $1", ledger
             )
             made = [row_of(shape, record) for record in found]
             rows[shape.name] = {key_of(shape, row): row for row in made}

@@ -1,4 +1,4 @@
-"""casecore serve, casecore migrate: bring the database up to date, and open the door."""
+"""casecore serve, work and migrate: open the door, follow behind it, update the database."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from api.desk import Desk
 
 WATCH_SECONDS = 0.2
+SHARDS_MAX = 64
 
 
 @click.command()
@@ -21,7 +22,13 @@ WATCH_SECONDS = 0.2
     type=click.IntRange(0, 65_535),
     help="Which port; the default is PORT or CASECORE_PORT, or 8000. 0 takes a free one.",
 )
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--follow/--no-follow",
+    default=True,
+    show_default=True,
+    help="Whether to keep read models up, too, or leave that to other processes.",
+)
+def serve(host: str | None, port: int | None, follow: bool) -> None:
     """Run the API until SIGINT or SIGTERM.
 
     Runs its own PostgreSQL in CASECORE_DATA_DIR (./var), unless CASECORE_DATABASE_URL names one.
@@ -32,13 +39,32 @@ def serve(host: str | None, port: int | None) -> None:
     given = settings()
     where = (host or given.host, given.port if port is None else port)
     if given.database_url:
-        uvloop.run(_serve(given.database_url, *where, None))
+        uvloop.run(_serve(given.database_url, *where, None, follow))
         return
     keeper = Keeper(given.data_dir)
     try:
-        uvloop.run(_serve(keeper.postgres.url, *where, keeper))
+        uvloop.run(_serve(keeper.postgres.url, *where, keeper, follow))
     finally:
         keeper.postgres.stop()
+
+
+@click.command()
+@click.option(
+    "--shards",
+    type=click.IntRange(1, SHARDS_MAX),
+    default=1,
+    show_default=True,
+    help="In how many shares to follow each read model; counts for those not begun yet.",
+)
+def work(shards: int) -> None:
+    """Keep read models up and deadlines kept until SIGINT or SIGTERM, with no door.
+
+    Any number of these and of `casecore serve` share the work; when one dies, the others go on.
+    """
+    import uvloop
+
+    with database(reading=True) as url:
+        uvloop.run(_work(url, shards))
 
 
 @click.command()
@@ -79,7 +105,16 @@ class Keeper:
                 self.postgres = embedded.start(self.data_dir, serving=True)
 
 
-async def _serve(url: str, host: str, port: int, keeper: Keeper | None) -> None:
+async def _work(url: str, shards: int) -> None:
+    from api.desk import Desks
+    from api.serving import work
+
+    async with Desks.open(url) as desks:
+        desks.shards = shards
+        await work(desks, say=click.echo)
+
+
+async def _serve(url: str, host: str, port: int, keeper: Keeper | None, follow: bool) -> None:
     import asyncio
 
     from api.desk import Desks
@@ -88,6 +123,7 @@ async def _serve(url: str, host: str, port: int, keeper: Keeper | None) -> None:
 
     given = settings()
     async with Desks.open(url) as desks:
+        desks.taking = follow
         await ensure_policy(await desks.desk(given.ledger))
         make_folder(given.data_dir)
         click.echo(await ensure_admin(desks.pool, given.data_dir / "admin.key"))

@@ -57,6 +57,8 @@ class Follower:
         self.recorder = recorder
         self.projection = projection
         self.reckoned = projection if isinstance(projection, Reckoned) else None
+        self.ledger = generation.ledger
+        """That the rows are kept under, which for those of the past is not the recorder's."""
         self.share = share
         self.position = share.position
         self.parts = generation.parts(projection)
@@ -280,7 +282,7 @@ class Follower:
     @property
     def id(self) -> tuple[int, str, int, int]:
         share = self.share
-        return self.recorder.id, self.projection.NAME, share.generation, share.shard
+        return self.ledger, self.projection.NAME, share.generation, share.shard
 
 
 class Batch:
@@ -337,7 +339,7 @@ async def move(
             set_config('statement_timeout', $9, true),
             set_config('idle_in_transaction_session_timeout', $9, true)
         """,
-        followers[0].recorder.id,
+        followers[0].ledger,
         [follower.projection.NAME for follower in followers],
         [follower.share.generation for follower in followers],
         [follower.share.shard for follower in followers],

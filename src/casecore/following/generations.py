@@ -125,6 +125,14 @@ async def in_state(
     return Generation(*row) if row else None
 
 
+async def of_ledger(pool: Pool, ledger: int) -> list[Generation]:
+    rows = await pool.fetch(
+        "SELECT ledger, name, generation, version, shape FROM ops.generation WHERE ledger = $1",
+        ledger,
+    )
+    return [Generation(*row) for row in rows]
+
+
 async def older(pool: Pool, projection: Projection) -> list[tuple[Generation, str]]:
     """What serves of older versions, and the names of their ledgers."""
     rows = await pool.fetch(
@@ -151,16 +159,24 @@ async def shares(db: Connection | Pool, of: Generation) -> list[Share]:
     return [Share(*row) for row in rows]
 
 
-async def pass_on(db: Connection, old: Generation, new: Generation) -> None:
-    """Say that the new one serves, and the old one is kept."""
-    for generation, state in ((old, "kept"), (new, "serving")):
-        await db.execute(
-            """
-            UPDATE ops.generation SET state = $4
-            WHERE ledger = $1 AND name = $2 AND generation = $3
-            """,
-            *(generation.ledger, generation.name, generation.number, state),
-        )
+async def keep(db: Connection, of: Generation) -> None:
+    """Say that it serves no more, and is there to go back to."""
+    await _say(db, of, "kept")
+
+
+async def serve(db: Connection, of: Generation) -> None:
+    await _say(db, of, "serving")
+
+
+async def _say(db: Connection, of: Generation, state: State) -> None:
+    await db.execute(
+        """
+        UPDATE ops.generation SET state = $4
+        WHERE ledger = $1 AND name = $2 AND generation = $3
+        """,
+        *of[:3],
+        state,
+    )
 
 
 async def let_go(db: Connection, *of: Generation) -> None:

@@ -237,7 +237,8 @@ async def exchange(db: Connection, projection: Projection, all_of: Sequence[Besi
     for old, new, _ in all_of:
         for part in new.parts(projection):
             await part.attach(db)
-        await generations.pass_on(db, old, new)
+        await generations.keep(db, old)
+        await generations.serve(db, new)
     await generations.let_go(db, *(of for pair in all_of for of in pair[:2]))
 
 

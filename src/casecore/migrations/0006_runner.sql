@@ -70,8 +70,18 @@ COMMENT ON COLUMN ops.parked.key IS 'The row they are about, as JSON; a stream, 
 CREATE VIEW ops.serving AS
 SELECT ledger, name, min(position) AS position
   FROM ops.shard JOIN ops.generation USING (ledger, name, generation)
- WHERE state = 'serving' GROUP BY ledger, name;
+ WHERE state = 'serving' AND ledger > 0 GROUP BY ledger, name;
 COMMENT ON VIEW ops.serving IS 'How far what is read of each read model has come';
+
+CREATE TABLE ops.past (
+    past     int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ledger   int         NOT NULL,
+    position bigint      NOT NULL,
+    used_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (ledger, position)
+);
+COMMENT ON TABLE ops.past IS
+    'Ledgers as they were at a position: their read models lie under the number of the past, negated';
 
 CREATE TABLE ops.process (
     ledger   int,
@@ -86,5 +96,6 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'casecore_app') THEN
         GRANT USAGE, CREATE ON SCHEMA ops TO casecore_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ops TO casecore_app;
+        GRANT USAGE ON ALL SEQUENCES IN SCHEMA ops TO casecore_app;
     END IF;
 END $$;
