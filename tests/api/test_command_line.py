@@ -68,7 +68,18 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
 
 
-COMMANDS = ("demo", "history", "import", "keys", "migrate", "policy", "projections", "serve", "sla")
+COMMANDS = (
+    "demo",
+    "history",
+    "import",
+    "keys",
+    "migrate",
+    "policy",
+    "projections",
+    "serve",
+    "sla",
+    "work",
+)
 
 
 def test_help_names_every_command(shell: Shell) -> None:
@@ -322,8 +333,15 @@ def test_a_policy_is_published_once_and_shown(shell: Shell, tmp_path: Path) -> N
 
 
 def test_read_models_tell_where_they_stand_and_are_made_anew(shell: Shell) -> None:
-    rebuilt = shell.json("projections", "rebuild", "cases")
-    assert rebuilt["rows"] >= 1
+    rebuilt = shell.json("projections", "rebuild", "cases")["cases"]
+    assert rebuilt["rows"] == rebuilt["rows_before"] >= 1
+    assert rebuilt["same"]
+    back = shell.run("projections", "rollback", "cases")[0]
+    assert f"generation {rebuilt['generation'] - 1} serves" in back
+    assert len(shell.json("projections", "rebuild", "--all")) > 5
+    assert "--all" in shell.run("projections", "rebuild", exits=2)[1]
+    assert shell.run("projections", "parked")[0] == "nothing is parked\n"
+    assert shell.run("projections", "replay-parked", "cases")[0] == "nothing is parked\n"
     [cases] = [one for one in shell.json("projections", "status") if one["name"] == "cases"]
     assert (cases["lag"], cases["error"]) == (0, None)
     assert "there are cases, " in shell.run("projections", "rebuild", "nothing", exits=1)[1]

@@ -1,14 +1,17 @@
-"""casecore projections: where the read models stand, and one made anew."""
+"""casecore projections: where the read models stand, what waits in them, and made anew."""
 
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from api.commands.opening import at_desk, echo_json, json_option, ledger_option, printable
+from api.commands.screens import bar, when
 
 if TYPE_CHECKING:
     from api.desk import Desk
     from casecore.following.feed import Progress
+    from casecore.following.parking import ParkedRow, Replayed
+    from casecore.following.projection import Projection
     from casecore.following.rebuilding import Rebuilt
 
 
@@ -38,26 +41,142 @@ def status(ledger: str | None, as_json: bool) -> None:
 
 
 @projections.command()
+@click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="All of them, one after the other.")
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Let the new rows serve even if more of them cannot be made than before.",
+)
+@ledger_option
+@json_option
+def rebuild(name: str | None, every: bool, anyway: bool, ledger: str | None, as_json: bool) -> None:
+    """Make the rows of NAME anew from the whole ledger; the old ones serve meanwhile.
+
+    The new rows are compared with the old ones, which are kept: `rollback` goes back to them.
+    """
+    if every == (name is not None):
+        raise click.UsageError("give the NAME of one, or --all")
+
+    async def work(desk: "Desk") -> "dict[str, Rebuilt]":
+        from casecore.following.rebuilding import rebuild
+
+        done = {}
+        for projection in named(name):
+            head = await desk.recorder.head()
+            with bar(head) as show:
+
+                def said(reached: int, total: int, of: str = projection.NAME) -> None:
+                    show(reached, f"{of}: {reached:,} of {total:,} events")
+
+                done[projection.NAME] = await rebuild(
+                    desk.pool, desk.recorder, projection, anyway=anyway, said=said
+                )
+        return done
+
+    tell(at_desk(ledger, work, following=True), as_json)
+
+
+@projections.command()
 @click.argument("name")
 @ledger_option
 @json_option
-def rebuild(name: str, ledger: str | None, as_json: bool) -> None:
-    """Make the rows of NAME anew from the whole ledger; the old ones serve meanwhile."""
+def rollback(name: str, ledger: str | None, as_json: bool) -> None:
+    """Let the rows of NAME serve again that did before its last rebuild, once they caught up."""
 
-    async def work(desk: "Desk") -> "Rebuilt":
-        from casecore.errors import NotFound
-        from casecore.following.rebuilding import rebuild
-        from projections import PROJECTIONS
+    async def work(desk: "Desk") -> "dict[str, Rebuilt]":
+        from casecore.following.rebuilding import rollback
 
-        known = {projection.NAME: projection for projection in PROJECTIONS}
-        if name not in known:
-            raise NotFound(
-                "projection-not-found", f"there is no {name}; there are {', '.join(known)}"
-            )
-        return await rebuild(desk.pool, desk.recorder, known[name])
+        [projection] = named(name)
+        return {name: await rollback(desk.pool, desk.recorder, projection)}
 
-    rebuilt = at_desk(ledger, work)
+    tell(at_desk(ledger, work, following=True, reading=True), as_json)
+
+
+@projections.command()
+@click.argument("name", required=False)
+@ledger_option
+@json_option
+def parked(name: str | None, ledger: str | None, as_json: bool) -> None:
+    """List the rows that wait because an event about them could not be folded."""
+
+    async def work(desk: "Desk") -> "list[ParkedRow]":
+        from casecore.following.parking import parked
+
+        names = [projection.NAME for projection in named(name)]
+        return await parked(desk.pool, desk.id, names)
+
+    found = at_desk(ledger, work, reading=True)
     if as_json:
-        echo_json(rebuilt._asdict())
+        echo_json(found)
+        return
+    for row in found:
+        click.echo(
+            printable(
+                f"{row.projection}  {row.key}  {row.events:,} events since position"
+                f" {row.position:,} ({when(row.since)} UTC): {row.error}"
+            )
+        )
+    if not found:
+        click.echo("nothing is parked")
+
+
+@projections.command()
+@click.argument("name", required=False)
+@ledger_option
+@json_option
+def replay_parked(name: str | None, ledger: str | None, as_json: bool) -> None:
+    """Fold the events that wait, in order. The exit code is 1 when some still cannot be."""
+
+    async def work(desk: "Desk") -> "dict[str, Replayed]":
+        from casecore.following.parking import replay_parked
+
+        return {
+            projection.NAME: await replay_parked(desk.pool, desk.recorder, projection)
+            for projection in named(name)
+        }
+
+    done = at_desk(ledger, work, reading=True)
+    if as_json:
+        echo_json(done)
     else:
-        click.echo(f"{name}: {rebuilt.rows:,} rows in {rebuilt.seconds:.1f} s")
+        for of, replayed in done.items():
+            if replayed.rows or replayed.left:
+                click.echo(
+                    f"{of}: {replayed.rows:,} rows go on, with {replayed.events:,} events;"
+                    f" {replayed.left:,} wait"
+                )
+        if not any(replayed.rows or replayed.left for replayed in done.values()):
+            click.echo("nothing is parked")
+    if any(replayed.left for replayed in done.values()):
+        raise SystemExit(1)
+
+
+def named(name: str | None) -> "list[Projection]":
+    """The read model of this name, or all of them."""
+    from casecore.errors import NotFound
+    from projections import PROJECTIONS
+
+    if name is None:
+        return [*PROJECTIONS]
+    known = {projection.NAME: projection for projection in PROJECTIONS}
+    if name not in known:
+        raise NotFound("projection-not-found", f"there is no {name}; there are {', '.join(known)}")
+    return [known[name]]
+
+
+def tell(done: "dict[str, Rebuilt]", as_json: bool) -> None:
+    if as_json:
+        echo_json({name: rebuilt._asdict() for name, rebuilt in done.items()})
+        return
+    for name, rebuilt in done.items():
+        same = {
+            True: "the same as before",
+            False: f"not the same as before, when there were {rebuilt.rows_before:,}",
+            None: "not compared, as the old ones never stood still",
+        }[rebuilt.same]
+        waiting = f"; {rebuilt.parked:,} rows wait" if rebuilt.parked else ""
+        click.echo(
+            f"{name}: generation {rebuilt.generation} serves, {rebuilt.rows:,} rows, {same}"
+            f"{waiting} ({rebuilt.seconds:.1f} s)"
+        )
