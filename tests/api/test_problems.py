@@ -21,6 +21,7 @@ ANSWERING = (
     SRC / "casecore" / "clockset" / "decisions.py",
     *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "reckoning", "supposing")),
     *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),
+    SRC / "casecore" / "following" / "past.py",
     SRC.parent / "projections" / "case_file.py",
 )
 STATUS_BY_NAME = {error.__name__: status for error, status in STATUS.items()}
