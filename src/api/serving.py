@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
             self.say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.desks.closing = True
+        self.desks.drain()
         await super().shutdown(sockets)
 
     @contextmanager
