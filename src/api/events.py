@@ -13,7 +13,7 @@ from msgspec import Meta, Raw
 
 from api import given
 from api.answers import Answer, encode, json
-from api.broadcasting import Broadcast, Listener, listed
+from api.broadcasting import GRACE_SECONDS, Broadcast, Listener, listed
 from api.cloudevents import NAMESPACE, to_cloudevent
 from api.desk import Desk, Desks
 from api.given import BEARER, AnyRequest, Door, header
@@ -217,6 +217,7 @@ class Stream:
                 await write(send, b"", more=False)
             except (TimeoutError, *UNKNOWN):
                 cut()
+                await asyncio.wait([leaving], timeout=GRACE_SECONDS)
             finally:
                 leaving.cancel()
 
