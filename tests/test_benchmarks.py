@@ -23,6 +23,8 @@ ROWS = (
     "catching up, 9 read models, events | ",
     "rebuilding one read model (cases), events | ",
     "from a command to its event in every read model, to who looks, p50 | ",
+    "1,000 who listen, memory while idle | ",
+    "1,000 who listen, from a command to the last of them | ",
 )
 
 
