@@ -1,9 +1,10 @@
 """The live feed: what happened in a ledger, in its order; a page, or as it happens."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, NoReturn, cast
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import route
@@ -13,10 +14,10 @@ from msgspec import Meta, Raw
 
 from api import given
 from api.answers import Answer, encode, json
-from api.broadcasting import GRACE_SECONDS, Broadcast, Listener, listed
+from api.broadcasting import GRACE_SECONDS, Listener, listed
 from api.cloudevents import NAMESPACE, to_cloudevent
 from api.desk import Desk, Desks
-from api.given import BEARER, AnyRequest, Door, header
+from api.given import AnyRequest, Door, header
 from api.keys import hash_of
 from api.reading import READ, Position
 from casecore.actors import Role
@@ -47,6 +48,7 @@ SEND_SECONDS_MAX = 120.0
 
 STREAM_TYPE = "text/event-stream"
 BATCH_TYPE = "application/cloudevents-batch+json"
+PAGE_TYPES = frozenset({"application/json", "application/*", "*/*"})
 STREAM_HEADERS = (
     (b"content-type", STREAM_TYPE.encode()),
     (b"cache-control", b"no-store"),
@@ -73,6 +75,14 @@ class EventPage(msgspec.Struct, frozen=True):
     """To be given as `after` for what follows; at the end it is As-Of-Position."""
 
 
+class Wanted(NamedTuple):
+    """From where on, and what of it, once it is known to make sense."""
+
+    after: int
+    types: frozenset[str] | None
+    limit: int | None
+
+
 def feeds(door: Door) -> HTTPRouteHandler:
     @route(PATH, http_method=READ)
     async def get_events(request: AnyRequest) -> ASGIApp:
@@ -85,48 +95,43 @@ def feeds(door: Door) -> HTTPRouteHandler:
         refuse_ahead(after, head)
         accepted = media_type(request)
         if accepted == STREAM_TYPE:
-            start = head if after is None else after
-            answer: Any = Stream(door.desks, caller.desk, request, start, types, params.limit)
+            wanted = Wanted(head if after is None else after, types, params.limit)
+            answer: Any = Stream(door.desks, caller.desk, wanted, request)
         else:
-            found = await page(caller.desk, after or 0, head, types, params.limit or LIMIT)
-            answer = found.batch() if accepted == BATCH_TYPE else found.plain()
+            wanted = Wanted(after or 0, types, params.limit)
+            answer = await page(caller.desk, wanted, head, batch=accepted == BATCH_TYPE)
         return cast(ASGIApp, answer)
 
     return get_events
 
 
-class Page(NamedTuple):
-    lines: list[Raw]
-    head: int
-    next: int
-
-    def plain(self) -> Answer:
-        return json(EventPage(self.lines, self.next), self.headers)
-
-    def batch(self) -> Answer:
-        following = f'<{PATH}?after={self.next}>; rel="next"'
-        headers = ((b"content-type", BATCH_TYPE.encode()), (b"link", following.encode()))
-        return Answer(encode(self.lines), (*headers, *self.headers))
-
-    @property
-    def headers(self) -> Iterable[tuple[bytes, bytes]]:
-        return (b"as-of-position", b"%d" % self.head), (b"vary", b"accept")
-
-
-async def page(
-    desk: Desk, position: int, head: int, types: frozenset[str] | None, limit: int
-) -> Page:
+async def page(desk: Desk, wanted: Wanted, head: int, *, batch: bool) -> Answer:
+    position, types, limit = wanted.after, wanted.types, wanted.limit or LIMIT
     upto = head if types is None else min(head, position + SCANNED_MAX)
     lines: list[Raw] = []
     size = 0
     while position < upto and len(lines) < limit and size < PAGE_BYTES_MAX:
-        wanted = min(READ_MAX, limit - len(lines))
-        rows = await desk.recorder.read(position, limit=wanted, upto=upto, types=listed(types))
+        some = min(READ_MAX, limit - len(lines))
+        rows = await desk.recorder.read(position, limit=some, upto=upto, types=listed(types))
         told = [to_cloudevent(desk.ledger, row) for row in rows]
         lines += map(Raw, told)
         size += sum(map(len, told))
-        position = rows[-1].position if len(rows) == wanted else upto
-    return Page(lines, head, position)
+        position = rows[-1].position if len(rows) == some else upto
+    headers = ((b"as-of-position", b"%d" % head), (b"vary", b"accept"))
+    if not batch:
+        return json(EventPage(lines, position), headers)
+    link = f'<{path_of(wanted._replace(after=position))}>; rel="next"'.encode()
+    content_type = (b"content-type", BATCH_TYPE.encode())
+    return Answer(encode(lines), (content_type, (b"link", link), *headers))
+
+
+def path_of(wanted: Wanted) -> str:
+    asked: dict[str, object] = {"after": wanted.after}
+    if wanted.types is not None:
+        asked["types"] = ",".join(sorted(wanted.types))
+    if wanted.limit is not None:
+        asked["limit"] = wanted.limit
+    return f"{PATH}?{urlencode(asked, safe=',')}"
 
 
 def refuse_ahead(position: int | None, head: int) -> None:
@@ -156,11 +161,13 @@ def refuse_type(name: str) -> NoReturn:
 
 
 def media_type(request: AnyRequest) -> str | None:
-    """The first that is accepted of those there are beside plain JSON."""
+    """What a stream or a batch is accepted as, unless plain JSON is preferred."""
     for media in (header(request, b"accept") or b"").split(b","):
         name = media.partition(b";")[0].strip().lower().decode("latin-1")
         if name in (STREAM_TYPE, BATCH_TYPE):
             return name
+        if name in PAGE_TYPES:
+            break
     return None
 
 
@@ -182,40 +189,31 @@ def last_event_id(request: AnyRequest, after: int | None) -> int | None:
 class Stream:
     """An answer that goes on for as long as its reader listens, as Server-Sent Events."""
 
-    def __init__(
-        self,
-        desks: Desks,
-        desk: Desk,
-        request: AnyRequest,
-        position: int,
-        types: frozenset[str] | None,
-        limit: int | None,
-    ) -> None:
+    def __init__(self, desks: Desks, desk: Desk, wanted: Wanted, request: AnyRequest) -> None:
         self.desks = desks
-        self.broadcast: Broadcast = desk.broadcast
-        self.position = position
-        self.types = types
-        self.limit = limit
-        bearer = BEARER.match(header(request, b"authorization") or b"")
-        assert bearer is not None
-        self.key_hash = hash_of(bearer[1])
+        self.broadcast = desk.broadcast
+        self.wanted = wanted
+        self.key_hash = hash_of(given.bearer(request))
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        start: Any = {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS}
+        if scope["method"] == "HEAD":
+            await send(start)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         if self.desks.listeners >= LISTENERS_MAX:
             raise Unavailable(
                 "feed-full", f"{LISTENERS_MAX} listen already, which is the most: try again later"
             )
         cut: Callable[[], None] = scope["state"].get("cut", lambda: None)
-        with self.broadcast.listener(self.position, self.types, self.key_hash, cut) as listener:
-            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-            if scope["method"] == "HEAD":
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                return
+        after, types, _ = self.wanted
+        with self.broadcast.listener(after, types, self.key_hash, cut) as listener:
+            await send(start)
             leaving = asyncio.create_task(left(receive, listener))
             try:
                 await self.tell(listener, send)
                 await write(send, b"", more=False)
-            except (TimeoutError, *UNKNOWN):
+            except UNKNOWN:  # It took nothing for too long, or the ledger cannot be read.
                 cut()
                 await asyncio.wait([leaving], timeout=GRACE_SECONDS)
             finally:
@@ -229,12 +227,13 @@ class Stream:
         now = asyncio.get_running_loop().time
         await write(send, b"retry: %d\nid: %d\n\n" % (1000 * RETRY_SECONDS, listener.position))
         sent_at = now()
-        remaining = self.limit
+        remaining = self.wanted.limit
         while not listener.over and remaining != 0:
             listener.woken.clear()
             frames = await self.broadcast.news(listener, remaining or LIMIT_MAX)
             if frames:
                 await write(send, b"".join([frame.sent for frame in frames]))
+                await asyncio.sleep(0)  # Others get their turn, however much there is to send.
                 sent_at = now()
                 if remaining is not None:
                     remaining -= len(frames)

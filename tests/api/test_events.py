@@ -213,6 +213,22 @@ async def test_with_types_nobody_searches_the_same_twice(
     ]
 
 
+async def test_the_link_of_a_batch_asks_the_same_for_what_follows(admin: Client) -> None:
+    case = await registered(admin)
+    for text in ("Hm", "Well", "No"):
+        await admin.post(f"{case}/notes", json={"text": text})
+    headers = {"Accept": "application/cloudevents-batch+json"}
+    path, told = "/v1/events?types=NoteAdded&limit=2", []
+    while True:
+        page = await admin.get(path, headers=headers)
+        told.append([event["data"]["text"] for event in page.json()])
+        if not told[-1]:
+            break
+        path = page.headers["Link"].removeprefix("<").removesuffix('>; rel="next"')
+        assert path.endswith("&types=NoteAdded&limit=2")
+    assert told == [["Hm", "Well"], ["No"], []]
+
+
 async def test_a_page_is_no_larger_than_it_may_be(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +245,30 @@ async def test_head_answers_the_headers_of_a_page_and_of_a_stream(admin: Client)
     stream = await admin.head("/v1/events", headers=STREAM)
     assert (stream.status_code, stream.content) == (200, b"")
     assert stream.headers["Content-Type"] == "text/event-stream"
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+        ("text/event-stream, */*;q=0.1", "text/event-stream"),
+        ("application/json, text/event-stream", "application/json"),
+        ("TEXT/EVENT-STREAM;q=1", "text/event-stream"),
+        ("application/cloudevents-batch+json", "application/cloudevents-batch+json"),
+    ],
+)
+async def test_what_is_accepted_first_is_answered(
+    admin: Client, accept: str, answered: str
+) -> None:
+    answer = await admin.head("/v1/events", headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == answered
+
+
+async def test_another_ledger_is_another_feed(admin: Client, login: Login) -> None:
+    await registered(admin)
+    other = await login(Role.SERVICE, "crm", "other-brand")
+    assert (await other.get("/v1/events")).json() == {"items": [], "next": 0}
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.SYSTEM])
