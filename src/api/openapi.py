@@ -46,8 +46,8 @@ back as the case's history.
 
 * **Keys.** Send `Authorization: Bearer <key>`; `casecore keys create` makes one. A key acts as one
   actor, in one role, in one ledger. Each operation names the roles it is for. An agent reads and
-  works on their own cases, and on those that nobody owns. A service reads the cases it registered, and the feed of
-  events. An auditor reads everything and writes nothing. BI reads only what names no person.
+  works on their own cases, and on those that nobody owns. A service reads the cases it registered,
+  and the feed. An auditor reads everything and writes nothing. BI reads only what names no person.
 * **Safe retries.** With an `Idempotency-Key`, the same request may be sent again: it is carried out
   once, and answered the same each time (then with `Idempotency-Replayed: true`).
 * **Versions.** A case's answer has its version as `ETag`; send it back as `If-Match` to be refused
