@@ -6,6 +6,7 @@ falls behind it reads the ledger again. It runs only while somebody listens.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from casecore.recorder import Recorder
 RING_MAX = 5_000
 RING_BYTES_MAX = 16 << 20
 """How many of the latest events are at hand, and how large they may be together."""
-BATCH_MAX = 500
+BATCH_MAX = 200
 """How many events are taken in at a time."""
 CHUNK_MAX = 64
 CHUNK_BYTES_MAX = 64 << 10
@@ -30,8 +31,10 @@ SCANNED_MAX = 20_000
 READERS_MAX = 2
 """How many of those who have fallen behind read the ledger at the same time: the connections are
 there for requests."""
-TOLD_MAX = 100
-"""How many listeners are woken before others get their turn."""
+TURNS_MAX = 50
+"""How many listeners take something before everybody else gets their turn."""
+REST = 2.0
+"""How long that is then everybody else's, as a multiple of what the listeners took."""
 
 GATHER_SECONDS = 0.05
 """How long to let more come together after something was told."""
@@ -113,6 +116,8 @@ class Broadcast:
         self._listeners: dict[Listener, None] = {}
         self._woken = asyncio.Event()
         self._reading = asyncio.Semaphore(READERS_MAX)
+        self._turns: deque[asyncio.Future[None]] = deque()
+        self._waited_for = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def __len__(self) -> int:
@@ -139,6 +144,7 @@ class Broadcast:
         if not self._tasks:
             self._tasks = [
                 asyncio.create_task(self._follow()),
+                asyncio.create_task(self._give_turns()),
                 asyncio.create_task(self._check_keys()),
             ]
         try:
@@ -150,9 +156,10 @@ class Broadcast:
 
     async def news(self, listener: Listener, limit: int) -> Sequence[Frame]:
         """Some of what it wants to hear, and its place moves behind that; it may be none yet."""
-        limit = min(limit, CHUNK_MAX)
         if listener.position >= self.position:
             return ()
+        limit = min(limit, CHUNK_MAX)
+        await self._turn()
         if self._ring and self._ring[0].position <= listener.position + 1:
             start = listener.position + 1 - self._ring[0].position
             at_hand = (self._ring[nth] for nth in range(start, len(self._ring)))
@@ -187,12 +194,12 @@ class Broadcast:
                 if not begun:
                     self.position = await self.recorder.head()
                     begun = True
-                    await self._tell()
+                    self._tell()
                 self._woken.clear()
                 rows = await self.recorder.read(self.position, limit=BATCH_MAX)
                 if rows:
                     self._take_in(rows)
-                    await self._tell()
+                    self._tell()
             except Exception:
                 # Whatever it was, without this nobody would hear of anything any more.
                 logger.exception("cannot read ledger %s; trying again", self.recorder.ledger)
@@ -212,11 +219,30 @@ class Broadcast:
             self._ring_bytes -= len(self._ring.popleft().sent)
         self.position = rows[-1].position
 
-    async def _tell(self) -> None:
-        for nth, listener in enumerate(list(self._listeners), 1):
+    def _tell(self) -> None:
+        for listener in self._listeners:
             listener.woken.set()
-            if nth % TOLD_MAX == 0:
-                await asyncio.sleep(0)
+
+    async def _turn(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        self._waited_for.set()
+        await turn
+
+    async def _give_turns(self) -> None:
+        """Let listeners take something, some at a time: however many they are, and however much
+        they have to hear, requests are answered in between."""
+        while True:
+            await self._waited_for.wait()
+            began = time.monotonic()
+            for _ in range(min(TURNS_MAX, len(self._turns))):
+                turn = self._turns.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+            if not self._turns:
+                self._waited_for.clear()
+            await asyncio.sleep(0)
+            await asyncio.sleep(REST * (time.monotonic() - began))
 
     async def _check_keys(self) -> None:
         while True:

@@ -233,7 +233,6 @@ class Stream:
             frames = await self.broadcast.news(listener, remaining or LIMIT_MAX)
             if frames:
                 await write(send, b"".join([frame.sent for frame in frames]))
-                await asyncio.sleep(0)  # Others get their turn, however much there is to send.
                 sent_at = now()
                 if remaining is not None:
                     remaining -= len(frames)

@@ -7,22 +7,26 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import httpx
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from msgspec import convert
 
 from api import broadcasting, events, keys
+from api.broadcasting import CHUNK_BYTES_MAX, Frame, Listener
 from api.cloudevents import from_cloudevent
 from api.desk import Desk, Desks
 from casecore.actors import Role
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.state import Case
 from casecore.integrity import core_hash, next_head
-from casecore.ledger import Request, Sealed, Write
+from casecore.ledger import Request, Row, Sealed, Write
 from casecore.recorder import Recorder
 from tests.api.conftest import Client, Login
 from tests.api.making import PROMISE, REGISTER, problem, registered
@@ -326,6 +330,34 @@ async def test_who_has_come_further_than_the_ledger_is_told_so(admin: Client) ->
 
 
 # Streams
+
+
+@hypothesis.given(
+    st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 90_000)), min_size=1),
+    st.none() | st.frozensets(st.sampled_from("ABC"), min_size=1),
+    st.integers(1, 10),
+)
+def test_who_takes_again_and_again_has_all_it_wants_once_and_in_order(
+    said: list[tuple[str, int]], types: frozenset[str] | None, limit: int
+) -> None:
+    frames = [frame(nth, type_, size) for nth, (type_, size) in enumerate(said, 1)]
+    listener = Listener(0, types, b"", lambda: None)
+    heard: list[Frame] = []
+    while listener.position < len(frames):
+        taken = listener.take(frames[listener.position :], limit)
+        assert len(taken) <= limit
+        assert len(taken) == 1 or sum(len(f.sent) for f in taken) <= CHUNK_BYTES_MAX
+        heard += taken
+    assert heard == [f for f in frames if types is None or f.type in types]
+
+
+def frame(position: int, type_: str, size: int) -> Frame:
+    data = b"x" * size
+    row = Row(
+        *(position, UUID(int=1), position, type_, datetime.now(UTC), UUID(int=2), META, data),
+        *(sha256(data).digest(), b"\x99" * 32),
+    )
+    return Frame("main", row)
 
 
 async def test_a_stream_begins_with_what_comes_next(served: Served) -> None:
