@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
@@ -13,7 +14,8 @@ from api.serving import open_more_files
 from benchmarks import doors
 from benchmarks.doors import Server
 from benchmarks.ledgers import LEDGER, SUPERVISOR, Bench
-from benchmarks.measuring import Compared, Target
+from benchmarks.load import SERIAL, Plan
+from benchmarks.measuring import Compared, Target, in_turns
 from casecore.case.decisions.intake import Complainant, RegisterCase
 from casecore.case.state import Case
 
@@ -26,6 +28,8 @@ READ_BYTES = 4 << 10
 """How much of a stream each keeps: they are the clients' memory, and not measured."""
 
 REGISTER = RegisterCase(channel="phone", customer=Complainant(ref="cust-42"), reason="Late again")
+BODY = '{"channel": "phone", "customer": {"ref": "cust-42"}, "reason": "Late again"}'
+CONNECTIONS = 32
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -43,11 +47,24 @@ async def feed(bench: Bench) -> list[Compared]:
             idle = megabytes(server.pid) - before
             took = [await heard_by_all(bench, streams) for _ in range(bench.pace.rounds)]
             told = megabytes(server.pid) - before
+        beside = await in_turns(
+            bench.pace.rounds,
+            alone=partial(registrations, bench, server, key, 0),
+            beside=partial(registrations, bench, server, key, LISTENERS),
+        )
     who = f"{LISTENERS:,} who listen"
     return [
         Compared(f"{who}, memory while idle", events, "MB", [idle], target=MB_MAX),
         Compared(f"{who}, memory once all have heard", events, "MB", [told], target=MB_MAX),
         Compared(f"{who}, from a command to the last of them", events, "ms", took),
+        Compared(
+            f"cases registered beside {LISTENERS:,} who listen and do not read",
+            events,
+            "/s",
+            beside["beside"],
+            "the same with nobody listening",
+            beside["alone"],
+        ),
     ]
 
 
@@ -84,6 +101,27 @@ async def heard_by_all(bench: Bench, streams: list[Stream]) -> float:
     async with asyncio.timeout(HEARD_SECONDS_MAX):
         await asyncio.gather(*(reader.readuntil(b"\ndata: ") for reader, _ in streams))
     return 1000 * (perf_counter() - began)
+
+
+async def registrations(bench: Bench, server: Server, key: str, listeners: int) -> float:
+    plan = Plan(
+        port=server.port,
+        method="POST",
+        paths=["/v1/cases"],
+        headers={
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": f"{uuid4()}-{SERIAL}",
+        },
+        body=BODY,
+        connections=CONNECTIONS,
+        seconds=bench.pace.seconds,
+        first=0,
+        once=False,
+    )
+    async with listening(server, key, listeners):
+        outcome = await server.load(plan)
+    return outcome.answered / outcome.seconds
 
 
 def megabytes(pid: int) -> float:
