@@ -10,7 +10,7 @@ from time import perf_counter
 
 import uvloop
 
-from benchmarks import appending, asking, clocks, folding, following, importing, report
+from benchmarks import appending, asking, clocks, feeding, folding, following, importing, report
 from benchmarks.ledgers import Bench
 from benchmarks.measuring import QUICK, THOROUGH, Compared, Pace
 from casecore import embedded
@@ -24,6 +24,7 @@ QUICK_EVENTS = (1_000, 5_000)
 # to the ledger: it is to be of the size that is said.
 COMPARISONS: dict[str, Callable[[Bench], Awaitable[list[Compared]]]] = {
     "follow": following.follow,
+    "feed": feeding.feed,
     "reads": asking.reads,
     "lone": appending.lone_append,
     "commands": asking.commands,

@@ -20,6 +20,7 @@ STOP_SECONDS_MAX = 15.0
 
 class Server(NamedTuple):
     port: int
+    pid: int
 
     async def load(self, plan: Plan) -> Outcome:
         """Put this load on it; an answer that is not a success spoils the measurement."""
@@ -46,21 +47,21 @@ async def casecore(url: str, folder: Path) -> AsyncIterator[Server]:
         "CASECORE_DATA_DIR": str(folder),
         "PORT": str(port),
     }
-    async with running("casecore", ["api", "serve"], environment, port, "/v1/health/ready"):
-        yield Server(port)
+    async with running("casecore", ["api", "serve"], environment, port, "/v1/health/ready") as pid:
+        yield Server(port, pid)
 
 
 @asynccontextmanager
 async def peer(url: str) -> AsyncIterator[Server]:
     port = free_port()
-    async with running("peer", ["benchmarks.peer_app", str(port), url], {}, port, "/empty"):
-        yield Server(port)
+    async with running("peer", ["benchmarks.peer_app", str(port), url], {}, port, "/empty") as pid:
+        yield Server(port, pid)
 
 
 @asynccontextmanager
 async def running(
     name: str, module: list[str], environment: dict[str, str], port: int, ready: str
-) -> AsyncIterator[None]:
+) -> AsyncIterator[int]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *module),
         env=os.environ | environment,
@@ -72,7 +73,7 @@ async def running(
                 if process.returncode is not None:
                     raise RuntimeError(f"the {name} server ended with {process.returncode}")
                 await asyncio.sleep(0.05)
-        yield
+        yield process.pid
     finally:
         if process.returncode is None:
             process.terminate()

@@ -23,6 +23,9 @@ ROWS = (
     "catching up, 9 read models, events | ",
     "rebuilding one read model (cases), events | ",
     "from a command to its event in every read model, to who looks, p50 | ",
+    "1,000 who listen, memory while idle | ",
+    "cases registered beside 1,000 who listen and do not read | the same with nobody listening",
+    "1,000 who listen, from a command to the last of them | ",
 )
 
 

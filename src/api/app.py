@@ -14,6 +14,7 @@ from api.claiming import claims_next
 from api.clocks import rebaselines, rescinds
 from api.desk import Desks
 from api.errors import HANDLERS, missing
+from api.events import feeds
 from api.given import Door
 from api.openapi import document
 from api.queries import QUERIES
@@ -69,6 +70,7 @@ def create_app(desks: Desks) -> Litestar:
             *publishes(door),
             rebaselines(door),
             rescinds(door),
+            feeds(door),
             *(reads(door, query) for query in QUERIES),
             live,
             ready,

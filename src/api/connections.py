@@ -22,6 +22,11 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.await_request()
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        # For an answer without end, whose reader may have stopped reading.
+        self.scope["state"]["cut"] = self.transport.abort
+
     def data_received(self, data: bytes) -> None:
         if self.deadline is None:
             self.await_request()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from api import keys
+from api.broadcasting import Broadcast
 from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
@@ -46,8 +47,12 @@ class Desk:
         self.feed.on_rows.append(self.core.learn)
         self.deadlines = Deadlines(self.core, self.books, Agenda(pool, id))
         self.feed.on_rows.append(self.deadlines.wake)
+        self.broadcast = Broadcast(self.recorder)
+        self.appender.on_appended.append(self.broadcast.wake)
+        self.feed.on_rows.append(self.broadcast.wake)
 
     async def close(self) -> None:
+        await self.broadcast.close()
         await self.what_ifs.close()
         await self.past.close()
         await self.deadlines.close()
@@ -111,6 +116,17 @@ class Desks:
             except Exception:
                 logger.exception("cannot open all ledgers; trying again")
             await asyncio.sleep(LEDGERS_SECONDS)
+
+    @property
+    def listeners(self) -> int:
+        """How many are connected to the feeds of all ledgers together."""
+        return sum(len(desk.broadcast) for desk in self._desks.values())
+
+    def drain(self) -> None:
+        """Not ready any more: whoever listens is let go, as that would never end by itself."""
+        self.closing = True
+        for desk in self._desks.values():
+            desk.broadcast.end()
 
     async def ledgers(self) -> list[str]:
         """The names of all there are, opened or not."""

@@ -181,3 +181,24 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "PublishGoodwillPolicy": {"terms": TERMS},
     "RetireSlaPolicy": {"reason": "The desk it was for has closed"},
 }
+
+TOLD_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "5b6f3c1e-9a40-8d27-b1c4-0f6a7d2e9c58",
+    "source": "/ledgers/main/streams/0193a1c2-7d5e-7a10-9f3b-6a5d4c3b2a19",
+    "type": "casecore.NoteAdded",
+    "subject": "0193a1c2-7d5e-7a10-9f3b-6a5d4c3b2a19",
+    "time": "2026-11-02T09:15:00Z",
+    "datacontenttype": "application/json",
+    "position": 17,
+    "version": 3,
+    "recordedat": "2026-11-02T09:15:00.120451Z",
+    "commandid": "0193a1c2-8f11-7c3d-8e2a-1b2c3d4e5f60",
+    "actor": "agent-7",
+    "actorrole": "agent",
+    "datahash": "c0d5b1f7a94a2a0c6f0f4e5be5f2f1b7c9f6a08f5a6c1f3f2c1f0de3a1b2c3d4",
+    "head": "5b6f3c1e9a401d27f1c40f6a7d2e9c5808d7a6b5c4d3e2f10a1b2c3d4e5f6071",
+    "meta": '{"occurred_at":"2026-11-02T09:15:00Z","actor":{"id":"agent-7","role":"agent"}}',
+    "data": {"note_id": "n1", "text": "Ordered on 12 October"},
+}
+"""An event as the feed tells it."""

@@ -44,12 +44,7 @@ class Door:
         self._in_flight: set[tuple[str, UUID]] = set()
 
     async def caller(self, request: AnyRequest) -> Caller:
-        bearer = BEARER.match(header(request, b"authorization") or b"")
-        if bearer is None:
-            raise Unauthenticated(
-                "unauthenticated", "send the header Authorization: Bearer followed by an API key"
-            )
-        ledger, actor = await self.keys.holder(bearer[1])
+        ledger, actor = await self.keys.holder(bearer(request))
         return Caller(await self.desks.desk(ledger), actor)
 
     async def asked(
@@ -77,6 +72,16 @@ class Door:
             yield
         finally:
             self._in_flight.discard(token)
+
+
+def bearer(request: AnyRequest) -> bytes:
+    """The API key."""
+    sent = BEARER.match(header(request, b"authorization") or b"")
+    if sent is None:
+        raise Unauthenticated(
+            "unauthenticated", "send the header Authorization: Bearer followed by an API key"
+        )
+    return sent[1]
 
 
 def refuse_others(actor: Actor, who: frozenset[Role]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections import OrderedDict
+from collections.abc import Collection
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -54,7 +55,7 @@ class Keys:
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
 
     async def holder(self, key: bytes) -> Holder:
-        hashed = sha256(key).digest()
+        hashed = hash_of(key)
         now = monotonic()
         known = self._known.get(hashed)
         if known is not None and now < known[0]:
@@ -73,6 +74,19 @@ class Keys:
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
         return holder
+
+
+def hash_of(key: bytes) -> bytes:
+    return sha256(key).digest()
+
+
+async def still_open(pool: Pool, hashes: Collection[bytes]) -> set[bytes]:
+    """Which of these keys, by their hashes, have not been revoked."""
+    rows = await pool.fetch(
+        "SELECT key_hash FROM sys.api_key WHERE key_hash = ANY ($1) AND revoked_at IS NULL",
+        list(hashes),
+    )
+    return {row["key_hash"] for row in rows}
 
 
 async def create(pool: Pool, ledger: str, actor: str, role: Role, name: str) -> tuple[UUID, str]:
@@ -111,7 +125,7 @@ async def revoke(pool: Pool, id: UUID) -> None:
 
 async def ensure_admin(pool: Pool, path: Path) -> str:
     """See that someone can get in: writes a first admin key to `path`, and says where it is."""
-    if (there := _read(path)) and await _holder(pool, sha256(there).digest()):
+    if (there := _read(path)) and await _holder(pool, hash_of(there)):
         return f"the admin key is in {path}"
     if await pool.fetchval(
         "SELECT EXISTS (SELECT FROM sys.api_key WHERE role = 'admin' AND revoked_at IS NULL)"
@@ -167,7 +181,7 @@ async def _keep(pool: Pool, key: str, ledger: str, actor: str, role: Role, name:
         actor,
         role.value,
         name,
-        sha256(key.encode()).digest(),
+        hash_of(key.encode()),
         key[-4:],
     )
     return id

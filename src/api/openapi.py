@@ -18,11 +18,12 @@ from api.clocks import (
     Rebaseline,
     Rescind,
 )
-from api.examples import EXAMPLES
+from api.cloudevents import CloudEvent
+from api.events import BATCH_TYPE, PATH, READERS, STREAM_TYPE, Feeding
+from api.examples import EXAMPLES, TOLD_EVENT
 from api.given import IDEMPOTENCY_KEY_MAX
 from api.problems import CODES
 from api.queries import QUERIES
-from api.reading import Query
 from api.routes import CASES, TABLES
 from api.slabook import DRAFT, PUBLISH, SLA_FILE_EXAMPLE, SlaFile
 from api.supposing import MAY_ASK, WHAT_IF, WHAT_IF_EXAMPLE, WhatIf
@@ -30,6 +31,7 @@ from casecore.actors import Role
 from casecore.asking import LEADS, Ask, QueueName
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.decisions.ownership import ClaimCase
+from casecore.recording import EVENTS
 from casecore.sla.decisions import PUBLISHERS
 
 Json = dict[str, Any]
@@ -44,8 +46,8 @@ back as the case's history.
 
 * **Keys.** Send `Authorization: Bearer <key>`; `casecore keys create` makes one. A key acts as one
   actor, in one role, in one ledger. Each operation names the roles it is for. An agent reads and
-  works on their own cases, and on those that nobody owns. A service reads the cases it registered.
-  An auditor reads everything and writes nothing. BI reads only what names no person.
+  works on their own cases, and on those that nobody owns. A service reads the cases it registered,
+  and the feed. An auditor reads everything and writes nothing. BI reads only what names no person.
 * **Safe retries.** With an `Idempotency-Key`, the same request may be sent again: it is carried out
   once, and answered the same each time (then with `Idempotency-Replayed: true`).
 * **Versions.** A case's answer has its version as `ETag`; send it back as `If-Match` to be refused
@@ -127,11 +129,14 @@ def document() -> bytes:
     commands = [RegisterCase, *(row.command for table in TABLES for row in table.rows)]
     asked = [*commands, WhatIf, SlaFile, Rebaseline, Rescind]
     read = [query.answers for query in QUERIES]
-    shapes, components = msgspec.json.schema_components([*asked, *read], ref_template=REF)
-    answers = dict(zip((query.path for query in QUERIES), shapes[len(asked) :], strict=True))
+    shapes, components = msgspec.json.schema_components(
+        [*asked, CloudEvent, *read], ref_template=REF
+    )
+    answers = dict(zip((query.path for query in QUERIES), shapes[len(asked) + 1 :], strict=True))
     paths: dict[str, Json] = {}
     for path, operation in (*commanding(components), *asking(answers)):
         paths.setdefault(path, {}).update(operation)
+    paths[PATH] = {"get": feed()}
     paths["/v1/health/live"] = {"get": healthy("Whether casecore runs", 500)}
     paths["/v1/health/ready"] = {"get": healthy("Whether casecore can answer", 500, 503)}
     return msgspec.json.encode(
@@ -364,7 +369,7 @@ def done(description: str, fields: Json, required: Iterable[str]) -> Json:
 
 def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
     for query in QUERIES:
-        parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query)]
+        parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query.params)]
         yield (
             re.sub(r":\w+}", "}", query.path),
             {
@@ -387,6 +392,95 @@ def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
         )
 
 
+def feed() -> Json:
+    event: Json = {"$ref": REF.format(name=CloudEvent.__name__)}
+    page: Json = {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": event},
+            "next": POSITION
+            | {"description": "To give as after; at the end it is As-Of-Position. Never null"},
+        },
+        "required": ["items", "next"],
+    }
+    link: Json = {
+        "Link": {
+            "description": f"Of a batch: rel=next, the page that follows ({BATCH_TYPE} has no"
+            " place for it)",
+            "schema": {"type": "string"},
+        }
+    }
+    line = msgspec.json.encode(TOLD_EVENT).decode()
+    streamed = f"id: {TOLD_EVENT['position']}\nevent: {TOLD_EVENT['type']}\ndata: {line}\n\n"
+    contents: Json = {
+        "application/json": {
+            "schema": page,
+            "example": {"items": [TOLD_EVENT], "next": TOLD_EVENT["position"]},
+        },
+        BATCH_TYPE: {"schema": {"type": "array", "items": event}, "example": [TOLD_EVENT]},
+        STREAM_TYPE: {
+            "schema": {
+                "type": "string",
+                "description": "Server-Sent Events: id is the position, event the type, data the"
+                " CloudEvent on one line",
+            },
+            "example": streamed,
+        },
+    }
+    last_event_id: Json = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The last id that came; it goes on behind it, whatever after says",
+        "schema": POSITION,
+    }
+    asked = query_parameters(Feeding)
+    types: Json = {
+        "name": "types",
+        "in": "query",
+        "description": "Only events of these types, with commas between them",
+        "style": "form",
+        "explode": False,
+        "schema": {
+            "type": "array",
+            "items": {"type": "string", "enum": sorted(EVENTS)},
+            "minItems": 1,
+            "maxItems": len(EVENTS),
+        },
+    }
+    return {
+        "operationId": "get_events",
+        "summary": "What happened, in the ledger's order, as CloudEvents: a page, or as it happens",
+        "description": FEED.format(roles=roles(READERS)),
+        "tags": [tag(PATH)],
+        "parameters": [*(types if p["name"] == "types" else p for p in asked), last_event_id],
+        "responses": {
+            "200": {
+                "description": "A page or a batch as of As-Of-Position, or a stream",
+                "headers": AS_OF | link,
+                "content": contents,
+            },
+            **READ_REFUSED,
+        },
+    }
+
+
+FEED = """
+For {roles}. It tells everything that is recorded, personal data included.
+
+* **A page** (`application/json`, or `application/cloudevents-batch+json` if accepted): ask again
+  with `after` set to its `next`. With `types`, `next` moves past what was left out, so a page may
+  be short or empty before the end; at the end, `next` is `As-Of-Position`.
+* **A stream** (`Accept: text/event-stream`): Server-Sent Events. Without `after` and Last-Event-ID
+  it begins with what comes next. A comment comes as a heartbeat every 15 seconds of silence, with
+  the id that was come to. Whoever is cut off connects again with Last-Event-ID and misses nothing.
+  A revoked key ends its stream within a minute, and so does a server that stops.
+* **The order** is that of commit, without gaps in `position`; each event comes at least once, and
+  `id` tells whether it came before.
+* **Proof.** `meta` and `data` are exactly the bytes that were hashed: the chain can be checked, and
+  the ledger filled again, from these lines alone.
+"""
+
+
 def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]:
     parameters = []
     for name in re.findall(r"{(\w+)(?::\w+)?}", path):
@@ -396,9 +490,9 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
     return parameters
 
 
-def query_parameters(query: Query) -> list[Json]:
-    [_], components = msgspec.json.schema_components([query.params], ref_template=REF)
-    shape = components[query.params.__name__]
+def query_parameters(params: type[Any]) -> list[Json]:
+    [_], components = msgspec.json.schema_components([params], ref_template=REF)
+    shape = components[params.__name__]
     return [
         {
             "name": name,

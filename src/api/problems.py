@@ -27,7 +27,8 @@ LISTED = """
     nothing-offered nothing-proven nothing-runs nothing-to-pay nothing-to-reclassify
     nothing-to-reverse occurred-at-refused occurred-in-future offer-expired own-complaint
     owner-required paid-at-impossible payment-exceeds-offer percent-or-amount policies-unreadable
-    policy-planned policy-rank-conflict policy-unsound position-unknown promise-broken promise-final promise-running
+    policy-planned policy-rank-conflict policy-unsound position-ahead promise-broken
+    promise-final promise-running
     promise-unprotected proposer-mismatch protects-nothing reasons-too-short received-in-future
     received-too-early regulatory-target-lenient reopen-window-passed represented-required
     role-forbidden satisfaction-not-confirmed solution-not-accepted solution-not-offered
@@ -36,7 +37,7 @@ LISTED = """
     trigger-required unknown-calendar unknown-event unknown-field unknown-zone unsettled-concerns
     version-or-time what-if-unreadable window-invalid wrong-cause
 500 internal-error
-503 as-of-being-made as-of-busy not-ready projection-lagging store-busy store-unavailable
+503 as-of-being-made as-of-busy feed-full not-ready projection-lagging store-busy store-unavailable
 """
 
 

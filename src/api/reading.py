@@ -148,13 +148,13 @@ async def then(desk: Desk, params: Then, models: Sequence[str]) -> Moment:
     if params.as_of is None:
         assert params.at_position is not None
         position, head = params.at_position, await recorder.head()
-        if not 0 < position <= head:
+        if position > head:
             raise Rejected(
-                "position-unknown",
-                f"the ledger has positions 1 to {head}, and {position} was asked for",
+                "position-ahead",
+                f"the ledger has come to position {head}, and {position} was asked for",
                 field="at_position",
             )
-        now = await recorder.recorded_at(position)
+        now = await recorder.recorded_at(position) if position else desk.core.now()
     else:
         now = params.as_of
         if now > desk.core.now():

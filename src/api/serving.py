@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from casecore.errors import Unavailable
 
 DRAIN_SECONDS_MAX = 10
 BACKLOG = 2048
+FILES_MAX = 65_536
+"""How many files and connections a process may have open, as far as the machine allows it."""
 STOPS = (signal.SIGINT, signal.SIGTERM)
 GARBAGE = 10_000, 20, 100
 """How many objects more make Python look for cycles, and how seldom it looks at older ones: what is
@@ -39,7 +42,7 @@ class Server(uvicorn.Server):
             self.say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.desks.closing = True
+        self.desks.drain()
         await super().shutdown(sockets)
 
     @contextmanager
@@ -70,6 +73,7 @@ async def serve(desks: Desks, host: str, port: int, say: Callable[[str], None] =
         date_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
+    open_more_files()
     listener = listen(host, port)
     settle_down(desks)
     await Server(config, desks, say).serve([listener])
@@ -90,6 +94,14 @@ def settle_down(desks: Desks) -> None:
     gc.freeze()
     gc.set_threshold(*GARBAGE)
     desks.stay()
+
+
+def open_more_files() -> None:
+    """The usual 1,024 are for processes that nobody listens to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -69,7 +69,7 @@ async def test_a_list_as_of_a_time_is_what_was_known_then(admin: Client) -> None
 async def test_a_past_that_cannot_be_is_refused_with_what_there_is(admin: Client) -> None:
     await registered(admin)
     beyond = await admin.get("/v1/cases", params={"at_position": 10**9})
-    assert "positions 1 to" in problem(beyond, 422, "position-unknown")["detail"]
+    assert "come to position" in problem(beyond, 422, "position-ahead")["detail"]
     future = await admin.get("/v1/cases", params={"as_of": "2098-01-01T00:00:00Z"})
     problem(future, 422, "as-of-in-future")
     both = {"as_of": "2026-01-01T00:00:00Z", "at_position": 1}
