@@ -13,8 +13,10 @@ from casecore.database import Pool, connect, ledger_id, ledgers, migrate
 from casecore.deadlines import Deadlines
 from casecore.following import Feed
 from casecore.recorder import Recorder
+from casecore.views import make_views
 from projections import PROJECTIONS
 from projections.agenda import Agenda
+from projections.bi import VIEWS
 from projections.case_file import CaseFiles
 
 READY_SECONDS_MAX = 1.0
@@ -78,6 +80,8 @@ class Desks:
                     desk = Desk(self.pool, await ledger_id(self.pool, ledger), ledger)
                     if self.following:
                         await desk.feed.start()
+                        async with self.pool.acquire() as db:
+                            await make_views(db, VIEWS)
                     if self.keeping_deadlines:
                         desk.deadlines.start(self.url)
                     self._desks[ledger] = desk

@@ -106,23 +106,6 @@ def readers(of: type[msgspec.Struct]) -> list[tuple[int, Callable[[Any], Any]]]:
     return [(i, column.read) for i, column in enumerate(columns_of(of)) if column.read]
 
 
-class View(NamedTuple):
-    """A table as others read it: with some columns worked out anew whenever it is read."""
-
-    name: str
-    columns: dict[str, str]
-    """What they are instead."""
-    comment: str
-
-    def make(self, table: str, of: Sequence[Column]) -> list[str]:
-        selected = [f"{self.columns.get(c.name, c.quoted)} AS {c.quoted}" for c in of]
-        return [
-            f"CREATE VIEW {self.name} AS SELECT ledger, {', '.join(selected)} FROM {table}",
-            f"COMMENT ON VIEW {self.name} IS {literal(self.comment)}",
-            *commented(self.name, of),
-        ]
-
-
 class Shape(NamedTuple):
     """A table as its projection describes it. Each ledger has a part, to be rebuilt alone."""
 
@@ -131,14 +114,13 @@ class Shape(NamedTuple):
     key: tuple[str, ...]
     indexes: tuple[str, ...]
     comment: str
-    views: tuple[View, ...] = ()
 
     @property
     def table(self) -> str:
         return f"ops.{self.name}"
 
     async def make(self, db: Connection) -> None:
-        """Make the table, without any rows; whatever was there is gone."""
+        """Make the table, without any rows; whatever was there is gone, and the views of it."""
         table, columns = self.table, columns_of(self.row)
         defined = [
             "ledger int NOT NULL",
@@ -146,13 +128,11 @@ class Shape(NamedTuple):
             f"PRIMARY KEY (ledger, {', '.join(quoted(self.key))})",
         ]
         statements = [
-            *(f"DROP VIEW IF EXISTS {view.name}" for view in self.views),
-            f"DROP TABLE IF EXISTS {table}",
+            f"DROP TABLE IF EXISTS {table} CASCADE",
             f"CREATE TABLE {table} ({', '.join(defined)}) PARTITION BY LIST (ledger)",
             *(f"CREATE INDEX ON {table} {index}" for index in self.indexes),
             f"COMMENT ON TABLE {table} IS {literal(self.comment)}",
             *commented(table, columns),
-            *(statement for view in self.views for statement in view.make(table, columns)),
         ]
         await db.execute(";\n".join(statements))
 
