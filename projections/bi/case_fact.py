@@ -1,7 +1,17 @@
 """A row a case: what it is about, how far it is, how long it took, and how it ended."""
 
 from casecore.views import Column, View
-from projections.bi.words import CASE_QUEUE, PRODUCT, SALTED, agent, count, customer, day, seconds
+from projections.bi.words import (
+    CASE_QUEUE,
+    PRODUCT,
+    SALTED,
+    agent,
+    count,
+    customer,
+    day,
+    percent,
+    seconds,
+)
 from projections.sla_clocks import STATE_NOW
 
 EVENTS = """
@@ -148,6 +158,7 @@ VIEW = View(
             "Whether it was resolved when the customer first got in touch; null while unresolved",
             "f.first_contact",
         ),
+        percent("first_contact_percent", "is_resolved_at_first_contact", "f.first_contact"),
         count("reopened", "How often it was opened again", "f.reopened"),
         count("event", "How many events it has", "t.events"),
         count("owner", "How many have owned it", "t.owners"),

@@ -1,10 +1,11 @@
 """A row for each time an SLA clock ran."""
 
 from casecore.views import Column, View
-from projections.bi.words import CASE_ID, PRODUCT, QUEUE, day
+from projections.bi.words import CASE_ID, PRODUCT, QUEUE, day, percent
 from projections.sla_clocks import LATENESS_NOW, OVER, STATE_NOW
 
 STATE = STATE_NOW.format(now="now()")
+MET = f"CASE {STATE} WHEN 'met' THEN true WHEN 'breached' THEN false END"
 
 VIEW = View(
     "clock_fact",
@@ -39,10 +40,10 @@ VIEW = View(
         Column(
             "is_met",
             "boolean",
-            "True when met, false when breached, null while neither or when cancelled: the share"
-            " met is its average as a number",
-            f"CASE {STATE} WHEN 'met' THEN true WHEN 'breached' THEN false END",
+            "True when met, false when breached; null while neither, and when cancelled",
+            MET,
         ),
+        percent("met_percent", "is_met", MET),
         Column("started_at", "timestamptz", "When it began to run"),
         day("started_day_utc", "started_at"),
         Column(

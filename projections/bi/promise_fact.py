@@ -10,8 +10,11 @@ from projections.bi.words import (
     agent,
     count,
     day,
+    percent,
     seconds,
 )
+
+KEPT = "CASE f.state WHEN 'kept' THEN true WHEN 'broken' THEN false END"
 
 VIEW = View(
     "promise_fact",
@@ -31,10 +34,10 @@ VIEW = View(
         Column(
             "is_kept",
             "boolean",
-            "True when kept, false when broken, null while open or when released: the share kept"
-            " is its average as a number",
-            "CASE f.state WHEN 'kept' THEN true WHEN 'broken' THEN false END",
+            "True when kept, false when broken; null while open, and when released",
+            KEPT,
         ),
+        percent("kept_percent", "is_kept", KEPT),
         Column(
             "is_overdue",
             "boolean",

@@ -43,5 +43,11 @@ def count(of: str, comment: str, sql: str) -> Column:
     return Column(f"{of}_count", "bigint", comment, f"coalesce({sql}, 0)")
 
 
+def percent(name: str, of: str, sql: str) -> Column:
+    """BI tools average numbers, and no booleans."""
+    comment = f"100 when {of} is true, 0 when it is false, else null: its average is the percentage"
+    return Column(name, "integer", comment, f"({sql})::integer * 100")
+
+
 def seconds(since: str, until: str) -> str:
     return f"floor(extract(epoch FROM {until} - {since}))"
