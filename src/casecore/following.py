@@ -472,11 +472,9 @@ class Feed:
             followers = [Follower(self.pool, self.recorder, f.projection) for f in followers]
         for follower in followers:
             await follower.begin()
-        position = min((follower.position for follower in followers), default=0)
-        while news := await read(self.recorder, position):
+        while news := await read(self.recorder, min(f.position for f in followers)):
             for follower in followers:
                 await follower.apply(news)
-            position = news[-1].position
 
     async def status(self) -> list[Progress]:
         """As the database has it, so whichever process it is that follows."""
