@@ -9,6 +9,11 @@ import msgspec
 from msgspec.structs import replace
 
 from casecore.case.events import CaseEvent
+from casecore.case.events.after import (
+    RetentionOutcomeRecorded,
+    RetentionStatus,
+    SatisfactionRecorded,
+)
 from casecore.case.events.callbacks import CustomerCalledBack
 from casecore.case.events.contact import AcknowledgementSent, WaitingEnded, WaitingStarted
 from casecore.case.events.escalation import ComplaintEscalated, EscalationDeclined, SupervisorSpoke
@@ -106,10 +111,20 @@ class Case(msgspec.Struct, frozen=True):
     closed_at: datetime | None = None
     reopened: int = 0
     """How often."""
+    first_contact: bool | None = None
+    """Whether it was resolved when the customer first got in touch; null while unresolved."""
+    csat: int | None = None
+    """How satisfied the customer was when last asked, from 1 to 5."""
+    felt_heard: int | None = None
+    """How well the customer felt heard when last asked, from 1 to 5."""
+    effort: int | None = None
+    """How much effort it was for the customer, who was last asked, from 1 to 7."""
+    retention: RetentionStatus | None = None
+    """Whether the customer stayed, when last looked at."""
 
 
 NAME = "cases"
-VERSION = 1
+VERSION = 2
 ROW = Case
 KEY: tuple[str, ...] = ("case_id",)
 BY_STREAM = True
@@ -224,6 +239,7 @@ def changes(row: Case, event: AnyEvent, at: datetime) -> dict[str, object]:
                 "outcome": event.outcome,
                 "resolved_at": at,
                 "called_back_at": None,
+                "first_contact": event.first_contact,
             }
         case CustomerCalledBack():
             return {"called_back_at": event.called_at or at}
@@ -236,11 +252,17 @@ def changes(row: Case, event: AnyEvent, at: datetime) -> dict[str, object]:
                 "resolved_at": None,
                 "closed_at": None,
                 "reopened": row.reopened + 1,
+                "first_contact": None,
             }
         case CaseWithdrawn():
             return {"stage": "withdrawn", "closed_at": at}
         case CaseMarkedNotComplaint():
             return {"stage": "not_a_complaint", "closed_at": at}
+        case SatisfactionRecorded():
+            answers = {"csat": event.csat, "felt_heard": event.felt_heard, "effort": event.effort}
+            return {name: answer for name, answer in answers.items() if answer is not None}
+        case RetentionOutcomeRecorded():
+            return {"retention": event.status}
     return {}
 
 

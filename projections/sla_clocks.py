@@ -31,7 +31,7 @@ from casecore.sla.cycle import (
 )
 from casecore.sla.events import SLA_BOOK_ID, SlaEvent, TargetKind
 from casecore.sla.reckoning import CaseClocks, Summary, worst
-from casecore.tables import Shape, View
+from casecore.tables import Shape
 from projections.paging import Instant, Number, Page, page, place_of
 
 REGULATORY_LEAD = timedelta(days=1)
@@ -107,19 +107,6 @@ DETAILS = Shape(
         "(ledger, next_alarm_at) WHERE next_alarm_at IS NOT NULL",
     ),
     "Every clock of every case, a row for each time it ran, as of the last event about it",
-    (
-        View(
-            "bi.clock_fact",
-            {
-                "state": STATE_NOW.format(now="statement_timestamp()"),
-                "breached_at": "CASE WHEN state = 'running' AND due_at < statement_timestamp()"
-                " THEN due_at ELSE breached_at END",
-                "lateness_seconds": LATENESS_NOW.format(now="statement_timestamp()"),
-            },
-            "Every clock of every case, a row for each time it ran; how it stands, and how late"
-            " it is, as of now; the time it consumed as of the last event about it",
-        ),
-    ),
 )
 
 Key = tuple[UUID]

@@ -10,8 +10,9 @@ from msgspec import Meta
 
 from casecore.actors import Role
 from casecore.case.events import CaseEvent
+from casecore.case.events.ownership import CaseAssigned, OwnershipTransferred
 from casecore.database import Pool
-from casecore.recording import Recorded
+from casecore.recording import AnyEvent, Recorded
 from casecore.tables import columns, row_of
 from projections.paging import Page, page, place_of
 
@@ -30,10 +31,12 @@ class Moment(msgspec.Struct, frozen=True):
     type: str
     sentence: str
     """What happened, for people to read."""
+    agent: str | None = None
+    """Whom it makes the owner of the case."""
 
 
 NAME = "timeline"
-VERSION = 1
+VERSION = 2
 ROW = Moment
 KEY: tuple[str, ...] = ("case_id", "version")
 BY_STREAM = True
@@ -59,7 +62,17 @@ def fold(key: Key, row: Moment | None, recorded: Recorded) -> Moment:
         on_behalf_of=actor.on_behalf_of,
         type=type(recorded.event).__name__,
         sentence=f"{actor.id} ({actor.role}) {recorded.event.told()}.",
+        agent=new_owner(recorded.event),
     )
+
+
+def new_owner(event: AnyEvent) -> str | None:
+    match event:
+        case CaseAssigned():
+            return event.agent
+        case OwnershipTransferred():
+            return event.to_agent
+    return None
 
 
 class Place(NamedTuple):

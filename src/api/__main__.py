@@ -4,6 +4,7 @@ import sys
 
 import rich_click as click
 
+from api.commands.bi import bi
 from api.commands.demo import demo
 from api.commands.history import history
 from api.commands.importing import import_file
@@ -29,7 +30,21 @@ def casecore() -> None:
     """
 
 
-for command in (serve, work, demo, import_file, history, policy, sla, keys, projections, migrate):
+COMMANDS = (
+    serve,
+    work,
+    demo,
+    import_file,
+    history,
+    policy,
+    sla,
+    keys,
+    projections,
+    bi,
+    migrate,
+)
+
+for command in COMMANDS:
     casecore.add_command(command)
 
 

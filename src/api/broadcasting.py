@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from api.cloudevents import NAMESPACE, to_cloudevent
 from api.keys import still_open
 from casecore.errors import Unavailable
-from casecore.following import happens
+from casecore.following.feed import happens
 from casecore.ledger import Row
 from casecore.recorder import Recorder
 

@@ -17,8 +17,10 @@ from casecore.deadlines import Deadlines
 from casecore.following.feed import Feed
 from casecore.following.past import Past
 from casecore.recorder import Recorder
+from casecore.views import make_views
 from projections import PROJECTIONS
 from projections.agenda import Agenda
+from projections.bi import VIEWS
 from projections.case_file import CaseFiles
 
 READY_SECONDS_MAX = 1.0
@@ -97,6 +99,8 @@ class Desks:
                     desk = Desk(self.pool, id, ledger, shards=self.shards)
                     if self.following:
                         await desk.feed.start(taking=self.taking)
+                        async with self.pool.acquire() as db:
+                            await make_views(db, VIEWS)
                     if self.staying is not None:
                         desk.deadlines.start(self.url)
                     self._desks[ledger] = desk

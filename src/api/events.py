@@ -23,7 +23,7 @@ from api.reading import READ, Position
 from casecore.actors import Role
 from casecore.appender import UNKNOWN
 from casecore.errors import Malformed, Rejected, Unavailable
-from casecore.following import happens
+from casecore.following.feed import happens
 from casecore.recording import EVENTS
 
 PATH = "/v1/events"

@@ -107,23 +107,6 @@ def readers(of: type[msgspec.Struct]) -> list[tuple[int, Callable[[Any], Any]]]:
     return [(i, column.read) for i, column in enumerate(columns_of(of)) if column.read]
 
 
-class View(NamedTuple):
-    """A table as others read it: with some columns worked out anew whenever it is read."""
-
-    name: str
-    columns: dict[str, str]
-    """What they are instead."""
-    comment: str
-
-    def make(self, table: str, of: Sequence[Column]) -> list[str]:
-        selected = [f"{self.columns.get(c.name, c.quoted)} AS {c.quoted}" for c in of]
-        return [
-            f"CREATE VIEW {self.name} AS SELECT ledger, {', '.join(selected)} FROM {table}",
-            f"COMMENT ON VIEW {self.name} IS {literal(self.comment)}",
-            *commented(self.name, of),
-        ]
-
-
 class Shape(NamedTuple):
     """A table as its projection describes it. Each ledger has a part, to be rebuilt alone."""
 
@@ -132,7 +115,6 @@ class Shape(NamedTuple):
     key: tuple[str, ...]
     indexes: tuple[str, ...]
     comment: str
-    views: tuple[View, ...] = ()
 
     @property
     def table(self) -> str:
@@ -165,13 +147,12 @@ class Shape(NamedTuple):
             *(f"CREATE INDEX ON {table} {index}" for index in self.indexes),
             f"COMMENT ON TABLE {table} IS {literal(self.comment)}",
             *commented(table, columns),
-            *(statement for view in self.views for statement in view.make(table, columns)),
         ]
         await db.execute(";\n".join(statements))
 
     async def drop(self, db: Connection) -> None:
-        """Only once no part is attached: they would go with it."""
-        await db.execute(f"DROP TABLE IF EXISTS {self.table}")
+        """With the views of it, and the parts that are still attached."""
+        await db.execute(f"DROP TABLE IF EXISTS {self.table} CASCADE")
 
     @property
     def digest(self) -> str:

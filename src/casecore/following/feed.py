@@ -267,8 +267,6 @@ class Feed:
                 if taking:
                     await self._take(self._leases.turn)
                 await self._look()
-                self._bring_up_the_rest()
-                self._moved()
             except Exception:
                 logger.exception("cannot keep the shards of %s; trying again", self.recorder.ledger)
             await happens(self._lost, TURN_SECONDS)
@@ -386,7 +384,7 @@ class Feed:
             return
         try:
             async with self._writing:
-                moved = await move(self.pool, behind, position)
+                moved = await move(self.pool, {f: f.position for f in behind}, position)
             for follower in behind:
                 if follower in moved:
                     follower.position = position
@@ -397,6 +395,7 @@ class Feed:
         self._moved()
 
     def _bring_up_the_rest(self) -> None:
+        """Between two steps: nobody may be told of the same events twice at a time."""
         for follower in self._followers.values():
             if follower.position < self._read_upto and follower not in self._behind:
                 self._behind[follower] = asyncio.create_task(self._bring_up(follower))

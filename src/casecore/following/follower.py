@@ -1,7 +1,7 @@
 """Folds what is new into the rows of one shard, in one transaction with how far it has come."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -100,7 +100,7 @@ class Follower:
         try:
             async with self.pool.acquire() as db:
                 if not batch.touched and not batch.parked:
-                    if await move(db, [self], position) != [self]:
+                    if not await move(db, {self: batch.after}, position):
                         return False
                     self.position = position
                     return True
@@ -116,7 +116,7 @@ class Follower:
         """What of this is about rows of this shard."""
         reads, keys, share = self.projection.READS, self.projection.keys, self.share
         reference = self.reckoned.REFERENCE.stream_id if self.reckoned else None
-        batch = Batch(self._parked)
+        batch = Batch(self._parked, self.position)
         for recorded in news:
             if type(recorded.event) not in reads:
                 continue
@@ -142,7 +142,7 @@ class Follower:
     ) -> bool:
         """Write what becomes of the rows in one transaction with the position."""
         async with db.transaction():
-            if await move(db, [self], position) != [self]:
+            if not await move(db, {self: batch.after}, position):
                 return False
             rows, parked = await self._folded_into(db, batch, carefully)
             await self._park(db, parked)
@@ -153,7 +153,7 @@ class Follower:
 
     async def fold_now(self, db: Connection, touched: Sequence[tuple[Key, Recorded]]) -> str | None:
         """Fold these whether or not their rows are parked, all or nothing; why not, if not."""
-        batch = Batch(frozenset())
+        batch = Batch(frozenset(), self.position)
         batch.touched += touched
         try:
             async with db.transaction():
@@ -288,7 +288,9 @@ class Follower:
 class Batch:
     """What is new for the rows of a shard, in order; what is about a parked row waits at once."""
 
-    def __init__(self, parked: frozenset[str]) -> None:
+    def __init__(self, parked: frozenset[str], after: int) -> None:
+        self.after = after
+        """The position that all this comes after: if it is another by then, it counts no more."""
         self.touched: list[tuple[Key, Recorded]] = []
         self.parked: list[Parked] = []
         self._stuck = set(parked)
@@ -311,23 +313,25 @@ class Batch:
 
 
 async def move(
-    db: Connection | Pool, followers: Sequence[Follower], position: int
+    db: Connection | Pool, followers: Mapping[Follower, int], position: int
 ) -> list[Follower]:
-    """Move them on in one statement; answer those whose shard was theirs, where they had left it.
+    """Move them on in one statement, each from where it is said to be; answer those that were
+    there, and whose shard is still theirs.
 
     Somebody else has moved the others, or has them now. They are locked in one order, so that
     nobody waits for each other. The disk is not waited for: should this be lost, rows and position
     are lost together. What is asked in the transaction from now on may not outlast the lease.
     """
+    ids = [follower.id for follower in followers]
     moved = await db.fetch(
         """
         UPDATE ops.shard s
-        SET position = $6, updated_at = clock_timestamp(), error = NULL,
+        SET position = $7, updated_at = clock_timestamp(), error = NULL,
             lease_until = CASE WHEN s.owner IS NULL THEN s.lease_until
-                ELSE clock_timestamp() + $7 * interval '1 second' END
+                ELSE clock_timestamp() + $8 * interval '1 second' END
         FROM (
             SELECT name, generation, shard FROM ops.shard
-            JOIN unnest($2::text[], $3::int[], $4::int[], $5::bigint[], $8::bigint[])
+            JOIN unnest($2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[])
                 AS left_at (name, generation, shard, position, fence)
             USING (name, generation, shard, position, fence)
             WHERE ledger = $1 ORDER BY name, shard FOR UPDATE OF shard
@@ -339,14 +343,12 @@ async def move(
             set_config('statement_timeout', $9, true),
             set_config('idle_in_transaction_session_timeout', $9, true)
         """,
-        followers[0].ledger,
-        [follower.projection.NAME for follower in followers],
-        [follower.share.generation for follower in followers],
-        [follower.share.shard for follower in followers],
-        [follower.position for follower in followers],
+        ids[0][0],
+        *([id[n] for id in ids] for n in (1, 2, 3)),
+        [*followers.values()],
+        [follower.share.fence for follower in followers],
         position,
         LEASE_SECONDS,
-        [follower.share.fence for follower in followers],
         f"{STATEMENT_SECONDS_MAX:.0f}s",
     )
     ours = {tuple(row)[:3] for row in moved}
