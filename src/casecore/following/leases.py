@@ -87,15 +87,16 @@ class Leases:
     async def _renew(self, db: Connection, held: Mapping[ShardId, int]) -> set[ShardId]:
         rows = await db.fetch(
             """
-            UPDATE ops.shard s
-            SET lease_until = clock_timestamp() + $3 * interval '1 second'
-            FROM (
+            WITH ours AS MATERIALIZED (
                 SELECT name, generation, shard FROM ops.shard
                 JOIN unnest($4::text[], $5::int[], $6::int[], $7::bigint[])
                     AS held (name, generation, shard, fence)
                 USING (name, generation, shard, fence)
                 WHERE ledger = $1 AND owner = $2 ORDER BY name, shard FOR UPDATE OF shard
-            ) AS ours
+            )
+            UPDATE ops.shard s
+            SET lease_until = clock_timestamp() + $3 * interval '1 second'
+            FROM ours
             WHERE s.ledger = $1
               AND (s.name, s.generation, s.shard) = (ours.name, ours.generation, ours.shard)
             RETURNING s.name, s.generation, s.shard
@@ -118,19 +119,21 @@ class Leases:
         )
 
     async def _take(self, db: Connection, kept: set[ShardId], most: int) -> dict[ShardId, Share]:
-        """Whatever nobody holds, and what is ours by name and yet not held here."""
+        """Whatever nobody holds, and what is ours by name and yet not held here; at most so many,
+        so what is free is found once, and not again for every shard there is."""
         rows = await db.fetch(
             f"""
-            UPDATE ops.shard s
-            SET owner = $4, fence = s.fence + 1,
-                lease_until = clock_timestamp() + $5 * interval '1 second'
-            FROM (
+            WITH free AS MATERIALIZED (
                 SELECT s.name, s.generation, s.shard FROM {OURS}
                 WHERE s.ledger = $1 AND (s.lease_until < clock_timestamp() OR s.owner = $4)
                   AND (s.name, s.generation, s.shard) NOT IN
                       (SELECT * FROM unnest($6::text[], $7::int[], $8::int[]))
                 ORDER BY s.name, s.shard LIMIT greatest($9::int, 0) FOR UPDATE OF s SKIP LOCKED
-            ) AS free
+            )
+            UPDATE ops.shard s
+            SET owner = $4, fence = s.fence + 1,
+                lease_until = clock_timestamp() + $5 * interval '1 second'
+            FROM free
             WHERE s.ledger = $1
               AND (s.name, s.generation, s.shard) = (free.name, free.generation, free.shard)
             RETURNING s.name, s.generation, s.shard, s.first_slot, s.last_slot, s.position, s.fence
