@@ -18,7 +18,7 @@ from casecore.following import follower as following
 from casecore.following import generations, leases
 from casecore.following.feed import Feed, read
 from casecore.following.follower import Follower, move
-from casecore.following.leases import Leases, ShardId
+from casecore.following.leases import Leases
 from casecore.following.projection import Projection
 from casecore.following.rebuilding import rebuild, rollback
 from casecore.recorder import Recorder
@@ -168,7 +168,7 @@ async def test_the_clock_of_the_database_counts_and_not_that_of_a_process(
         monkeypatch.setattr(time, "time", lambda hours=hours: now() - 3600 * hours)
         assert await other.visit({}) == (set(), {})
         assert await holder.turn(held) == (set(), {})
-        await holder.leave(held)
+        await holder.leave()
 
 
 async def taken(core: Core, of: Projection, by: Leases) -> Follower:
@@ -275,7 +275,7 @@ async def test_what_is_given_over_in_the_middle_of_a_batch_waits_for_its_end(
         await db.execute("SELECT FROM ops.tally FOR UPDATE")  # So that the batch takes long.
         batch = asyncio.create_task(follower.apply(await read(core.recorder, 0)))
         await waiting_for_a_lock(pool, 1)
-        given_over = asyncio.create_task(process.leave([*held(follower)]))
+        given_over = asyncio.create_task(process.leave())
         await waiting_for_a_lock(pool, 2)
         other = Leases(pool, core.recorder.id, [of])
         assert (await other.turn({}))[1] == {}
@@ -289,11 +289,6 @@ async def test_what_is_given_over_in_the_middle_of_a_batch_waits_for_its_end(
     assert heir.position == 2
     assert await heir.apply(await read(core.recorder, 0))
     assert await tallies(pool) == {case_id: (2, "two")}
-
-
-def held(follower: Follower) -> dict[ShardId, int]:
-    _, name, number, shard = follower.id
-    return {(name, number, shard): follower.share.fence}
 
 
 async def waiting_for_a_lock(pool: Pool, count: int) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 import uuid_utils.compat as uuids
@@ -48,10 +48,19 @@ class Leases:
             kept = await self._renew(db, held)
             return held.keys() - kept, await self._take(db, kept, SLOTS * len(self.versions))
 
-    async def leave(self, held: Iterable[ShardId]) -> None:
-        """So that others need not wait until the leases are over."""
+    async def leave(self) -> None:
+        """Give over all there is, so that others need not wait until the leases are over."""
         async with self.pool.acquire() as db, db.transaction():
-            await self._release(db, sorted(held))
+            await db.execute(
+                """
+                UPDATE ops.shard SET owner = NULL, lease_until = '-infinity', fence = fence + 1
+                WHERE (ledger, name, generation, shard) IN (
+                    SELECT ledger, name, generation, shard FROM ops.shard
+                    WHERE ledger = $1 AND owner = $2 ORDER BY name, shard FOR UPDATE
+                )
+                """,
+                *(self.ledger, self.runner),
+            )
             await db.execute(
                 "DELETE FROM ops.runner WHERE ledger = $1 AND runner = $2", self.ledger, self.runner
             )
