@@ -25,6 +25,7 @@ class Leases:
         self.ledger = ledger
         self.versions = {p.NAME: f"{p.VERSION} {shape_of(p)}" for p in projections}
         """Of the read models that this process can follow: of the fold, and of the columns."""
+        self._follows = ", ".join(f"{name} {of}" for name, of in sorted(self.versions.items()))
         self.runner: UUID = uuids.uuid7()
 
     async def turn(self, held: Mapping[ShardId, int]) -> tuple[set[ShardId], dict[ShardId, Share]]:
@@ -66,14 +67,16 @@ class Leases:
             )
 
     async def _there(self, db: Connection) -> int:
-        """How many processes share the work, with this one."""
+        """How many processes share the work, with this one. Those that follow other versions are
+        not counted on: they leave what they cannot follow."""
         await db.execute(
             """
-            INSERT INTO ops.runner (ledger, runner, told, seen_until)
-            VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 second')
+            INSERT INTO ops.runner (ledger, runner, told, follows, seen_until)
+            VALUES ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 second')
             ON CONFLICT (ledger, runner) DO UPDATE SET seen_until = EXCLUDED.seen_until
             """,
-            *(self.ledger, self.runner, f"{socket.gethostname()}/{os.getpid()}", LEASE_SECONDS),
+            *(self.ledger, self.runner, f"{socket.gethostname()}/{os.getpid()}", self._follows),
+            LEASE_SECONDS,
         )
         await db.execute(
             "DELETE FROM ops.runner WHERE ledger = $1"
@@ -81,8 +84,11 @@ class Leases:
             self.ledger,
         )
         there: int = await db.fetchval(
-            "SELECT count(*) FROM ops.runner WHERE ledger = $1 AND seen_until > clock_timestamp()",
-            self.ledger,
+            """
+            SELECT count(*) FROM ops.runner
+            WHERE ledger = $1 AND follows = $2 AND seen_until > clock_timestamp()
+            """,
+            *(self.ledger, self._follows),
         )
         return there
 
