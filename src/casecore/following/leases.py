@@ -50,20 +50,26 @@ class Leases:
             return held.keys() - kept, await self._take(db, kept, SLOTS * len(self.versions))
 
     async def leave(self) -> None:
-        """Give over all there is, so that others need not wait until the leases are over."""
+        """Give over all there is, so that others need not wait until the leases are over. A turn
+        that was broken off may still end on the server; it has our row of the runners until then.
+        """
         async with self.pool.acquire() as db, db.transaction():
             await db.execute(
-                """
-                UPDATE ops.shard SET owner = NULL, lease_until = '-infinity', fence = fence + 1
-                WHERE (ledger, name, generation, shard) IN (
-                    SELECT ledger, name, generation, shard FROM ops.shard
-                    WHERE ledger = $1 AND owner = $2 ORDER BY name, shard FOR UPDATE
-                )
-                """,
-                *(self.ledger, self.runner),
+                "DELETE FROM ops.runner WHERE ledger = $1 AND runner = $2", self.ledger, self.runner
             )
             await db.execute(
-                "DELETE FROM ops.runner WHERE ledger = $1 AND runner = $2", self.ledger, self.runner
+                """
+                WITH ours AS MATERIALIZED (
+                    SELECT name, generation, shard FROM ops.shard
+                    WHERE ledger = $1 AND owner = $2 ORDER BY name, shard FOR UPDATE
+                )
+                UPDATE ops.shard s
+                SET owner = NULL, lease_until = '-infinity', fence = s.fence + 1
+                FROM ours
+                WHERE s.ledger = $1
+                  AND (s.name, s.generation, s.shard) = (ours.name, ours.generation, ours.shard)
+                """,
+                *(self.ledger, self.runner),
             )
 
     async def _there(self, db: Connection) -> int:
