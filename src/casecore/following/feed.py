@@ -142,9 +142,9 @@ class Feed:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = []
-        held, self._followers = [*self._followers], {}
+        self._followers = {}
         with suppress(*UNKNOWN):
-            await self._leases.leave(held)
+            await self._leases.leave()
 
     def wake(self, position: int) -> None:
         """There is something new, up to this position."""
@@ -200,8 +200,8 @@ class Feed:
                     return
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            held, self._followers = [*self._followers], {}
-            await self._leases.leave(held)
+            self._followers = {}
+            await self._leases.leave()
 
     async def status(self) -> list[Progress]:
         """As the database has it, whichever processes follow."""
