@@ -223,7 +223,7 @@ async def test_a_zombie_writes_nothing(
     if texts:
         assert await zombie.apply(news) is False
     else:
-        assert await move(pool, [zombie], position) == []
+        assert await move(pool, {zombie: zombie.position}, position) == []
         assert await zombie.apply([], position) is False
     assert await everything(pool) == before
     assert zombie.position == 2
@@ -256,7 +256,7 @@ async def test_of_those_passed_over_at_once_only_the_zombies_stay(core: Core, po
     }
     await pool.execute("UPDATE ops.shard SET fence = fence + 1 WHERE name = 'another'")
 
-    moved = await move(pool, [*followers.values()], 1)
+    moved = await move(pool, {one: one.position for one in followers.values()}, 1)
     assert {follower.projection.NAME for follower in moved} == {"tally", "third"}
     assert await checkpoint(pool, "another") == 0
 
