@@ -25,8 +25,11 @@ CONNECTIONS_MAX = 2
 """How many shards of a ledger are written at the same time."""
 POLL_SECONDS = 0.05
 """How soon the ledger is read again when nobody told of anything new: a notice can be lost."""
-GATHER_SECONDS = 0.04
+GATHER_SECONDS = 0.02
 """How long to let more come together, unless somebody waits for it."""
+BUSY_EVENTS = 64
+BUSY_GATHER_SECONDS = 0.04
+"""The same when so many came at once: then requests need the time more than those who look on."""
 LOOK_SECONDS = 0.01
 """How soon to look again how far other processes have come, when somebody waits for it."""
 TURN_SECONDS = 1.0
@@ -177,9 +180,10 @@ class Feed:
                 self._waiters.remove(waiter)
         return self.position
 
-    async def catch_up(self) -> None:
-        """Fold in all there is, whether or not this was started; raise what keeps it."""
-        head = await self.recorder.head()
+    async def catch_up(self, upto: int | None = None) -> None:
+        """Fold in all there is, or what is there up to a position, whether or not this was
+        started; raise what keeps it."""
+        head = upto or await self.recorder.head()
         if self._tasks:
             await self.reached(head, CATCH_UP_SECONDS_MAX)
             return
@@ -316,8 +320,8 @@ class Feed:
             try:
                 async with self._told_by_others() as connection:
                     while not connection.is_closed():
-                        if await self._step() < BATCH_MAX:
-                            await self._rest()
+                        if (found := await self._step()) < BATCH_MAX:
+                            await self._rest(busy=found >= BUSY_EVENTS)
                         pause = RETRY_SECONDS_MIN
             except Exception:
                 # Whatever it was, without this nothing would be followed any more.
@@ -415,11 +419,11 @@ class Feed:
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
         del self._behind[follower]
 
-    async def _rest(self) -> None:
+    async def _rest(self, *, busy: bool) -> None:
         await happens(self._woken, POLL_SECONDS)
         self._asked.clear()
         if not self._waiters:
-            await happens(self._asked, GATHER_SECONDS)
+            await happens(self._asked, BUSY_GATHER_SECONDS if busy else GATHER_SECONDS)
 
     def _moved(self) -> None:
         position = self.position
