@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from api.verdicts import Check
 from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
@@ -55,6 +56,8 @@ class Desks:
         self.following = following
         self.keeping_deadlines = False
         self.closing = False
+        self.checks: dict[str, Check] = {}
+        """Of those who watch over the record, by name, for health and metrics to ask."""
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
 
