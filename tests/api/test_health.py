@@ -2,6 +2,12 @@
 
 import asyncio
 import json
+import os
+import pty
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,12 +16,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api import health, verdicts
 from api.commands.projections import projections
+from api.commands.projectionstatus import WATCH_SECONDS
 from api.desk import Desks
 from api.verdicts import Verdict
 from casecore.actors import Role
 from tests.api.conftest import Client, Login
+from tests.api.imports.shared import ROOT
 from tests.api.making import PROMISE, registered
 
+SOON = 30.0
 PREFIX = "casecore_projection_"
 STALE = "interval '70 seconds'"
 
@@ -92,6 +101,37 @@ async def status(url: str, *words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@asynccontextmanager
+async def watched(url: str, stdout: int) -> AsyncIterator[None]:
+    """Somebody watches meanwhile, and ends it as one does."""
+    words = [sys.executable, "-m", "api", "projections", "status", "--watch"]
+    environ = os.environ | {
+        "CASECORE_DATABASE_URL": url,
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+        "COLUMNS": "120",
+        "TERM": "xterm",
+    }
+    watch = await asyncio.create_subprocess_exec(*words, env=environ, stdout=stdout, stderr=stdout)
+    try:
+        yield
+        watch.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(watch.wait(), SOON) == 0
+    finally:
+        os.close(stdout)
+        if watch.returncode is None:
+            watch.kill()
+            await watch.wait()
+
+
+async def shown(screen: int, *wanted: str) -> str:
+    """What is shown until all that is wanted is."""
+    said = ""
+    async with asyncio.timeout(SOON):
+        while not all(word in said for word in wanted):
+            said += (await asyncio.to_thread(os.read, screen, 1 << 16)).decode()
+    return said
+
+
 async def caught_up(client: Client) -> None:
     """A case came in, and every read model knows of it."""
     case = await registered(client)
@@ -148,9 +188,38 @@ async def test_a_parked_row_shows_as_parked(
     code, said = await status(database_url)
     [line] = [line for line in said.splitlines() if line.startswith("promises")]
     assert (code, line.split()[1]) == (1, "parked")
-    assert " 1 min " in line
+    assert "1 (1 min)" in line
     code, said = await status(database_url, "--json")
     assert (code, {one["name"]: one for one in json.loads(said)}["promises"]["parked"]) == (1, 1)
+
+
+async def test_who_watches_through_a_pipe_gets_a_line_for_each_change(
+    admin: Client, desks: Desks, database_url: str
+) -> None:
+    await caught_up(admin)
+    ours, theirs = os.pipe()
+    async with watched(database_url, theirs):
+        said = await shown(ours, "waits ok;")
+        assert said.count(" promises ") == 1
+        await asyncio.sleep(2 * WATCH_SECONDS)
+        await park(desks, "promises")
+        said = await shown(ours, "parked 1 (1 min)")
+    assert said.splitlines()[0].split()[1:3] == ["promises", "parked;"]
+    assert "Traceback" not in said
+    os.close(ours)
+
+
+async def test_who_watches_on_a_terminal_sees_the_table_change(
+    admin: Client, desks: Desks, database_url: str
+) -> None:
+    await caught_up(admin)
+    ours, theirs = pty.openpty()
+    async with watched(database_url, theirs):
+        assert "promises" in await shown(ours, "runners", "waits")
+        await stop(desks, "promises")
+        said = await shown(ours, "promises stopped: cannot say")
+    assert "\x1b[31m" not in said.partition("cannot say")[2]
+    os.close(ours)
 
 
 async def test_one_that_cannot_go_on_shows_as_stopped_and_lagging(
@@ -231,6 +300,7 @@ async def test_who_watches_over_the_record_has_a_say(
     async def ill() -> Verdict:
         return Verdict(False, "an event is not what was sealed: casecore audit verify names it")
 
+    await caught_up(admin)
     desks.checks["scrubber"] = well
     seen = await told(stranger)
     assert seen["status"] == "ok"

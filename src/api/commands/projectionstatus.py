@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.opening import at_desk, echo_json, json_option, ledger_option, printable
-from api.commands.screens import console, lasting, table
+from api.commands.screens import console, lasting, share, table
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 1.0
 COLUMNS = (
-    *("read model", "state", "position", "events behind", "seconds behind", "parked rows"),
-    *("parked for", "generation", "version", "building", "runners"),
+    *("read model", "state", "position", "events behind", "seconds behind", "parked"),
+    *("generation /version", "built", "runners"),
 )
 STYLES = {"stopped": "bold red", "parked": "red", "lagging": "yellow", "ok": "green"}
 
@@ -59,9 +59,12 @@ async def seen(desk: "Desk") -> "list[Progress]":
 
 async def watching(desk: "Desk") -> None:
     import asyncio
+    import logging
 
     from casecore.appender import UNKNOWN
 
+    # That the database is gone is said here, once a second, and in fewer words.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     with screen() if sys.stdout.isatty() else lines() as show:
         while True:
             try:
@@ -109,35 +112,28 @@ def drawn(found: "Sequence[Progress]") -> "Group":
 
 
 def cells(one: "Progress") -> tuple[str, ...]:
+    waited = f" ({lasting(int(one.parked_seconds))})" if one.parked else ""
     return (
         one.name,
         one.standing,
         f"{one.position:,}",
         f"{one.lag:,}",
         f"{one.lag_seconds:,.1f}",
-        f"{one.parked:,}",
-        lasting(int(one.parked_seconds)) if one.parked else "-",
-        f"{one.generation}",
-        f"{one.version}",
-        "-" if one.building is None else f"{100 * one.building / max(one.head, 1):.0f} %",
+        f"{one.parked:,}{waited}",
+        f"{one.generation}/{one.version}",
+        "-" if one.building is None else share(one.building, one.head),
         f"{one.runners}",
     )
 
 
 def line(one: "Progress") -> str:
-    _, standing, position, lag, seconds, parked, waited, generation, version, building, runners = (
-        cells(one)
-    )
+    name, standing, position, lag, seconds, parked, made, built, runners = cells(one)
     told = [
-        f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {one.name} {standing}",
+        f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {name} {standing}",
         f"at {position}, {lag} events and {seconds} s behind",
-        f"generation {generation} by version {version}",
-        f"{runners} runners",
+        f"parked {parked}",
+        f"generation/version {made}",
+        f"built {built}",
+        f"runners {runners}",
     ]
-    if one.parked:
-        told.append(f"{parked} rows parked for {waited}")
-    if one.building is not None:
-        told.append(f"the next {building} built")
-    if one.error is not None:
-        told.append(one.error)
-    return printable("; ".join(told))
+    return printable("; ".join([*told, one.error] if one.error else told))

@@ -33,7 +33,7 @@ class Progress(msgspec.Struct, frozen=True):
     parked_seconds: float
     """How long the longest has waited."""
     generation: int
-    """How often it was made from the ledger."""
+    """How often it was made from the ledger; 0 when nobody has begun."""
     version: int
     """Of its fold."""
     building: int | None
@@ -57,16 +57,19 @@ async def progress(
     """Of the read models of these names, each with its ledger; without one, in all there are."""
     rows = await pool.fetch(
         """
-        SELECT l.name AS ledger, g.name, s.position, l.last_position AS head,
+        SELECT l.name AS ledger, n.name, s.position, l.last_position AS head,
                l.last_position - s.position AS lag, late.seconds AS lag_seconds,
                late.seconds > $3 AS lagging, s.error, coalesce(p.parked, 0) AS parked,
                coalesce(extract(epoch FROM clock_timestamp() - p.since), 0)::float8
                    AS parked_seconds,
-               g.generation, g.version, b.position AS building, s.shards, s.runners
-        FROM ops.generation g
-        JOIN es.ledger l USING (ledger)
+               coalesce(g.generation, 0), coalesce(g.version, 0), b.position AS building,
+               s.shards, s.runners
+        FROM es.ledger l
+        CROSS JOIN unnest($2::text[]) AS n (name)
+        LEFT JOIN ops.generation g
+            ON g.ledger = l.ledger AND g.name = n.name AND g.state = 'serving'
         CROSS JOIN LATERAL (
-            SELECT min(position) AS position, max(error) AS error, count(*) AS shards,
+            SELECT coalesce(min(position), 0) AS position, max(error) AS error, count(*) AS shards,
                    count(DISTINCT owner) FILTER (WHERE lease_until > clock_timestamp())
                        AS runners
             FROM ops.shard
@@ -79,15 +82,15 @@ async def progress(
         LEFT JOIN LATERAL (
             SELECT min(position) AS position FROM ops.shard
             JOIN ops.generation o USING (ledger, name, generation)
-            WHERE o.ledger = g.ledger AND o.name = g.name AND o.state = 'building'
+            WHERE o.ledger = l.ledger AND o.name = n.name AND o.state = 'building'
         ) AS b ON true
-        LEFT JOIN es.event e ON e.ledger = g.ledger AND e.position = s.position + 1
+        LEFT JOIN es.event e ON e.ledger = l.ledger AND e.position = s.position + 1
         CROSS JOIN LATERAL (
             SELECT coalesce(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)::float8
                 AS seconds
         ) AS late
-        WHERE (g.ledger = $1 OR $1 IS NULL) AND g.state = 'serving' AND g.name = ANY ($2)
-        ORDER BY l.name, g.name
+        WHERE l.ledger = $1 OR $1 IS NULL
+        ORDER BY l.name, n.name
         """,
         *(ledger, names, LAGGING_SECONDS),
     )
