@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import msgspec
-
 from casecore.appender import CHANNEL, UNKNOWN
 from casecore.database import Connection, Pool
 from casecore.errors import Unavailable
 from casecore.following import generations
 from casecore.following.follower import Follower, move
 from casecore.following.leases import Leases, ShardId, Turn
+from casecore.following.progress import Progress, progress
 from casecore.following.projection import Projection
 from casecore.following.rebuilding import upgrade
 from casecore.recorder import Recorder
@@ -38,41 +37,8 @@ FRESH_SECONDS = 1.0
 RETRY_SECONDS_MIN = 0.1
 RETRY_SECONDS_MAX = 10.0
 CATCH_UP_SECONDS_MAX = 3600.0
-LAGGING_SECONDS = 10.0
-"""From when on a read model counts as lagging."""
 
 logger = logging.getLogger(__name__)
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a read model has come, and what keeps it."""
-
-    name: str
-    position: int
-    head: int
-    lag: int
-    """In events."""
-    lag_seconds: float
-    """How long ago the first event was recorded that it has not seen."""
-    error: str | None
-    """Why it does not go on at all."""
-    parked: int
-    """How many of its rows wait for somebody to put them right."""
-    parked_seconds: float
-    """How long the longest has waited."""
-    generation: int
-    """How often it was made from the ledger."""
-    version: int
-    """Of its fold."""
-    building: int | None
-    """How far the generation has come that is being made beside it."""
-    shards: int
-    runners: int
-    """How many processes follow it."""
-
-    @property
-    def lagging(self) -> bool:
-        return self.lag_seconds > LAGGING_SECONDS
 
 
 class Feed:
@@ -93,6 +59,9 @@ class Feed:
         """In how many shares to follow a read model that nobody has begun yet."""
         self.on_rows: list[Callable[[Sequence[Recorded]], None]] = []
         """Told of whatever is new before the projections are; must neither wait nor fail."""
+        self.batches = 0
+        self.told = 0
+        """Events in these batches."""
         self._leases = Leases(pool, recorder.id, projections)
         self._followers: dict[ShardId, Follower] = {}
         self._elsewhere: dict[ShardId, int] = {}
@@ -209,41 +178,8 @@ class Feed:
 
     async def status(self) -> list[Progress]:
         """As the database has it, whichever processes follow."""
-        rows = await self.pool.fetch(
-            """
-            SELECT g.name, s.position, l.last_position AS head, l.last_position - s.position AS lag,
-                   coalesce(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)::float8
-                       AS lag_seconds,
-                   s.error, coalesce(p.parked, 0) AS parked,
-                   coalesce(extract(epoch FROM clock_timestamp() - p.since), 0)::float8
-                       AS parked_seconds,
-                   g.generation, g.version, b.position AS building, s.shards, s.runners
-            FROM ops.generation g
-            JOIN es.ledger l USING (ledger)
-            CROSS JOIN LATERAL (
-                SELECT min(position) AS position, max(error) AS error, count(*) AS shards,
-                       count(DISTINCT owner) FILTER (WHERE lease_until > clock_timestamp())
-                           AS runners
-                FROM ops.shard
-                WHERE ledger = g.ledger AND name = g.name AND generation = g.generation
-            ) AS s
-            LEFT JOIN LATERAL (
-                SELECT count(DISTINCT key) AS parked, min(parked_at) AS since FROM ops.parked
-                WHERE ledger = g.ledger AND name = g.name AND generation = g.generation
-            ) AS p ON true
-            LEFT JOIN LATERAL (
-                SELECT min(position) AS position FROM ops.shard
-                JOIN ops.generation o USING (ledger, name, generation)
-                WHERE o.ledger = g.ledger AND o.name = g.name AND o.state = 'building'
-            ) AS b ON true
-            LEFT JOIN es.event e ON e.ledger = g.ledger AND e.position = s.position + 1
-            WHERE g.ledger = $1 AND g.state = 'serving' AND g.name = ANY ($2)
-            ORDER BY g.name
-            """,
-            self.recorder.id,
-            [projection.NAME for projection in self.projections],
-        )
-        return [Progress(**row) for row in rows]
+        names = [projection.NAME for projection in self.projections]
+        return [one for _, one in await progress(self.pool, names, self.recorder.id)]
 
     async def _prepare(self, *, waiting: bool = False) -> None:
         """Make what is not there yet, and anew what another version made. While that takes, the
@@ -352,6 +288,8 @@ class Feed:
         news = await read(self.recorder, before)
         self._read_at = time.monotonic()
         if news:
+            self.batches += 1
+            self.told += len(news)
             for learn in self.on_rows:
                 learn(news)
             self._read_upto = news[-1].position
