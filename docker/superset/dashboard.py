@@ -4,6 +4,7 @@
     superset import-dashboards --path complaints.zip --username admin
 
 Then edit the database `casecore` in Superset: give its address, and the password of the role.
+Superset keeps the charts it has: delete them there before this is imported again.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Where everything is put together: the ledgers that one process serves."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -11,6 +12,7 @@ from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
 from casecore.database import Pool, connect, ledger_id, ledgers, migrate
 from casecore.deadlines import Deadlines
+from casecore.errors import Unavailable
 from casecore.following import Feed
 from casecore.recorder import Recorder
 from casecore.views import make_views
@@ -20,6 +22,8 @@ from projections.bi import VIEWS
 from projections.case_file import CaseFiles
 
 READY_SECONDS_MAX = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 class Desk:
@@ -40,6 +44,14 @@ class Desk:
         self.feed.on_rows.append(self.core.learn)
         self.deadlines = Deadlines(self.core, self.books, Agenda(pool, id))
         self.feed.on_rows.append(self.deadlines.wake)
+
+    async def show_bi(self) -> None:
+        """Make the views that BI reads; people are served whether or not that can be done now."""
+        try:
+            async with self.pool.acquire() as db:
+                await make_views(db, VIEWS)
+        except Unavailable as busy:
+            logger.warning("%s", busy)
 
     async def close(self) -> None:
         await self.what_ifs.close()
@@ -80,8 +92,7 @@ class Desks:
                     desk = Desk(self.pool, await ledger_id(self.pool, ledger), ledger)
                     if self.following:
                         await desk.feed.start()
-                        async with self.pool.acquire() as db:
-                            await make_views(db, VIEWS)
+                        await desk.show_bi()
                     if self.keeping_deadlines:
                         desk.deadlines.start(self.url)
                     self._desks[ledger] = desk
