@@ -15,6 +15,7 @@ from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
 from casecore.database import Pool, connect, ledger_id, ledgers, migrate
 from casecore.deadlines import Deadlines
+from casecore.errors import Unavailable
 from casecore.following.feed import Feed
 from casecore.following.past import Past
 from casecore.recorder import Recorder
@@ -53,6 +54,14 @@ class Desk:
         self.broadcast = Broadcast(self.recorder)
         self.appender.on_appended.append(self.broadcast.wake)
         self.feed.on_rows.append(self.broadcast.wake)
+
+    async def show_bi(self) -> None:
+        """Make the views that BI reads; people are served whether or not that can be done now."""
+        try:
+            async with self.pool.acquire() as db:
+                await make_views(db, VIEWS)
+        except Unavailable as busy:
+            logger.warning("%s", busy)
 
     async def close(self) -> None:
         await self.broadcast.close()
@@ -102,8 +111,7 @@ class Desks:
                     desk = Desk(self.pool, id, ledger, shards=self.shards)
                     if self.following:
                         await desk.feed.start(taking=self.taking)
-                        async with self.pool.acquire() as db:
-                            await make_views(db, VIEWS)
+                        await desk.show_bi()
                     if self.staying is not None:
                         desk.deadlines.start(self.url)
                     self._desks[ledger] = desk
