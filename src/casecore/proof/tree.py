@@ -23,11 +23,11 @@ EMPTY_ROOT = sha256().digest()
 
 class TileId(NamedTuple):
     level: int
-    index: int
+    number: int
 
     def path(self, width: int = TILE_WIDTH) -> str:
         """Where tlog-tiles has it: 1234067 is x001/x234/067, and one that is not full adds .p."""
-        digits = f"{self.index:d}"
+        digits = f"{self.number:d}"
         digits = digits.zfill(-(-len(digits) // 3) * 3)
         groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
         name = "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
@@ -192,10 +192,12 @@ def extends(old_root: bytes, old: int, root: bytes, size: int, proof: Sequence[b
 
     Of an empty tree nothing can be shown.
     """
-    if not 0 < old <= size or not _are_hashes(old_root, root, *proof):
+    if not 0 < old <= size:
         return False
     if old == size:
         return not proof and old_root == root
+    if not _are_hashes(old_root, root, *proof):
+        return False
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)
