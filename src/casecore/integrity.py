@@ -7,8 +7,9 @@ leaf = SHA-256(0x00 ‖ core ‖ head ‖ position ‖ recorded_at)
        of the tree over the whole ledger, in which the event's index is its position less one
 
 Numbers are eight bytes, big-endian; ids their sixteen; texts and meta are preceded by their
-length in four; a time is the number of microseconds since 1970 began, in UTC. Meta and data are the bytes that are stored. Data comes in by its hash alone,
-so a chain can still be checked when data had to be destroyed.
+length in four; a time is the number of microseconds since 1970 began, in UTC. Meta and data are
+the bytes that are stored. Data comes in by its hash alone, so a chain can still be checked when
+data had to be destroyed.
 """
 
 from datetime import UTC, datetime, timedelta

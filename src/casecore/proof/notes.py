@@ -146,7 +146,14 @@ class SealingKey:
     def ensured(cls, path: Path) -> Self:
         """The key in the file, which is made when there is none yet."""
         if not path.exists():
-            _write(path, cls.made()._pem())
+            try:
+                _write(path, cls.made()._pem())
+            except OSError as error:
+                raise Malformed(
+                    "sealing-key-unwritable",
+                    f"{path} cannot be written ({error.strerror}): name another file for the"
+                    " sealing key with CASECORE_SEALING_KEY",
+                ) from None
         return cls.read(path)
 
     def verifier(self, name: str) -> VerifierKey:
