@@ -68,7 +68,18 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
 
 
-COMMANDS = ("demo", "history", "import", "keys", "migrate", "policy", "projections", "serve", "sla")
+COMMANDS = (
+    "audit",
+    "demo",
+    "history",
+    "import",
+    "keys",
+    "migrate",
+    "policy",
+    "projections",
+    "serve",
+    "sla",
+)
 
 
 def test_help_names_every_command(shell: Shell) -> None:
@@ -136,7 +147,13 @@ def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("history", "C-0"), ("keys", "list"), ("policy", "show"), ("projections", "status")],
+    [
+        ("audit", "checkpoint"),
+        ("history", "C-0"),
+        ("keys", "list"),
+        ("policy", "show"),
+        ("projections", "status"),
+    ],
 )
 def test_who_only_reads_makes_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
     var = tmp_path / "var"

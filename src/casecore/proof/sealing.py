@@ -77,6 +77,12 @@ class Sealing:
         found += ["export-failing" for export in self.exports if export.failure]
         return found
 
+    def verifier(self) -> VerifierKey | None:
+        """Whom to believe of this ledger, once there is a key."""
+        if not self.key_path.exists():
+            return None
+        return SealingKey.read(self.key_path).verifier(origin(self.ledger.ledger))
+
     async def guard(self) -> None:
         """Let nothing be written to a ledger that is not the one that was sealed."""
         findings = await examine(self.ledger, self.key_path, self._places)
