@@ -86,7 +86,7 @@ def test_a_restored_backup_is_read_refused_and_accepted(shell: Shell) -> None:
     for told in (f"ends at position {head.size}", "accept-restore --ledger main", "docs/proof.md"):
         assert told in complaint
     assert shell.run("audit", "checkpoint")[0] == note
-    shell.run("policy", "show")
+    shell.run("sla", "show")
     shell.run("audit", "checkpoint", "--seal", exits=1)
 
     accept = ("audit", "accept-restore", "--by", "olga", "--reason", "Only a test")
