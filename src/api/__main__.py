@@ -4,6 +4,7 @@ import sys
 
 import rich_click as click
 
+from api.commands.audit import audit
 from api.commands.bi import bi
 from api.commands.demo import demo
 from api.commands.history import history
@@ -38,6 +39,7 @@ COMMANDS = (
     history,
     policy,
     sla,
+    audit,
     keys,
     projections,
     bi,

@@ -90,6 +90,7 @@ class Query(NamedTuple):
     ask: Callable[[Asked], Awaitable[Any]]
     models: tuple[str, ...] = ()
     """The read models it looks at, if any: these come after the ledger, and have been otherwise."""
+    media: tuple[str, ...] = ("application/json",)
 
 
 class Moment(NamedTuple):
