@@ -5,6 +5,7 @@ import sys
 import rich_click as click
 
 from api.commands.demo import demo
+from api.commands.exporting import export
 from api.commands.history import history
 from api.commands.importing import import_file
 from api.commands.keys import keys
@@ -29,7 +30,9 @@ def casecore() -> None:
     """
 
 
-for command in (serve, demo, import_file, history, policy, sla, keys, projections, migrate):
+COMMANDS = (serve, demo, import_file, export, history, policy, sla, keys, projections, migrate)
+
+for command in COMMANDS:
     casecore.add_command(command)
 
 

@@ -131,8 +131,9 @@ class Core:
     ) -> Written:
         """Decide the commands in order and append what they decide, all or nothing.
 
-        `logged` has, for each command that comes from a log, what it was there. Decides on what this process remembers of the stream, and looks again before it refuses
-        or finds nothing to do. A `key` that was carried out before gets its first answer.
+        Decides on what this process remembers of the stream, and looks again before it refuses
+        or finds nothing to do. A `key` that was carried out before gets its first answer. `logged`
+        has, for each command that comes from a log, what it was there.
         """
         why = Why(key.command_id if key else uuids.uuid7(), by, causation_id, correlation_id)
         fingerprint = key.fingerprint if key else sha256(why.command_id.bytes).digest()

@@ -86,6 +86,18 @@ class Recorder:
         )
         return {row["stream_id"]: (row["version"], row["head"]) for row in rows}
 
+    async def position_at(self, at: datetime) -> int:
+        """The last position recorded by then. Times rise with positions, which have no gaps."""
+        low, high = 0, await self.head()
+        while low < high:
+            middle = (low + high + 1) // 2
+            [row] = await self.read(middle - 1, 1)
+            if row.recorded_at <= at:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
     async def head(self) -> int:
         """The last position of the ledger."""
         position: int = await self.pool.fetchval(
