@@ -62,8 +62,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
     @property
     def event_id(self) -> UUID:
-        """A UUIDv8 made of the head: an event is where it stands, after all before it."""
-        return UUID(int=int.from_bytes(self.head[:16], "big") & UUID_FREE | UUID_V8)
+        return event_id(self.head)
 
 
 encode = msgspec.json.Encoder().encode
@@ -106,6 +105,11 @@ def from_row(ledger: str, row: Row) -> Recorded:
         event=event_of(row),
         logged=meta.logged,
     )
+
+
+def event_id(head: bytes) -> UUID:
+    """A UUIDv8 made of the head: an event is where it stands, after all before it."""
+    return UUID(int=int.from_bytes(head[:16], "big") & UUID_FREE | UUID_V8)
 
 
 def event_of(row: Row) -> AnyEvent:
