@@ -18,7 +18,7 @@ from casecore.errors import Conflict, Unavailable
 if TYPE_CHECKING:
     from api.desk import Desk
 
-FORMATS = ("xes",)
+FORMATS = ("xes", "cloudevents")
 STDOUT = "-"
 
 

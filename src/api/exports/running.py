@@ -5,7 +5,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
-from api.exports import xes
+from api.exports import cloudevents, xes
 from api.exports.selecting import Progress, Selection, selected
 from casecore.recorder import Recorder
 
@@ -28,6 +28,13 @@ def log(
 ) -> AsyncIterator[bytes]:
     cases = selected(recorder, selection, upto, progress)
     return chunked(xes.document(recorder.ledger, upto, cases))
+
+
+def ledger(
+    recorder: Recorder, selection: Selection, upto: int, progress: Progress
+) -> AsyncIterator[bytes]:
+    cloudevents.refuse_content(selection)
+    return chunked(cloudevents.lines(recorder, selection, upto, progress))
 
 
 async def chunked(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
@@ -53,7 +60,13 @@ async def gzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield packing.flush()
 
 
-FORMATS = {format.name: format for format in (Format("xes", "xes", "application/xml", log),)}
+FORMATS = {
+    format.name: format
+    for format in (
+        Format("xes", "xes", "application/xml", log),
+        Format("cloudevents", "jsonl", "application/x-ndjson", ledger),
+    )
+}
 
 
 def file_name(ledger: str, format: Format, upto: int, *, gzip: bool) -> str:

@@ -5,9 +5,6 @@ import io
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from xml.etree import ElementTree
-
-import pytest
 
 from api.imports import xes
 from api.imports.mapping import ActivityMapping, read
