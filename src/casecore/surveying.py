@@ -1,6 +1,6 @@
 """Whole cases out of the ledger, some at a time, however many there are."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -33,7 +33,7 @@ async def lives(
     received_before: datetime | None = None,
     wanted: Callable[[UUID, CaseRegistered], bool] = lambda _, __: True,
     moved: Callable[[int], None] = lambda _: None,
-) -> AsyncIterator[Life]:
+) -> AsyncGenerator[Life]:
     """The cases received between these that are wanted, each with its facts of the types that are
     read (None: of all), as the ledger had them at a position; those that were registered first
     come first. `moved` is told how far the ledger has been looked through."""

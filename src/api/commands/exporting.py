@@ -18,7 +18,7 @@ from casecore.errors import Conflict, Unavailable
 if TYPE_CHECKING:
     from api.desk import Desk
 
-FORMATS = ("xes", "cloudevents")
+FORMATS = ("xes", "ocel-json", "ocel-sqlite", "cloudevents", "csv")
 STDOUT = "-"
 
 

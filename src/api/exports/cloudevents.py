@@ -1,6 +1,6 @@
 """The ledger itself, a CloudEvent a line in its order: complete, so that it can be restored."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from api.cloudevents import to_cloudevent
 from api.exports.selecting import Progress, Selection
@@ -15,14 +15,15 @@ ROWS_AT_ONCE = 1_000
 
 async def lines(
     recorder: Recorder, selection: Selection, upto: int, progress: Progress
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
+    refuse_content(selection)
     async for rows in batches(recorder, selection, upto):
         yield "".join(to_cloudevent(recorder.ledger, row).decode() + "\n" for row in rows)
         progress.events += len(rows)
         progress.reach(rows[-1].position)
 
 
-async def batches(recorder: Recorder, selection: Selection, upto: int) -> AsyncIterator[list[Row]]:
+async def batches(recorder: Recorder, selection: Selection, upto: int) -> AsyncGenerator[list[Row]]:
     if selection.case_ids:
         streams = [*selection.case_ids, *map(clockset_id, selection.case_ids)]
         if rows := await histories(recorder, streams, None, upto):

@@ -1,6 +1,6 @@
 """Which part of the ledger goes out: as of which position, and which of its cases."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -73,7 +73,7 @@ async def position_of(recorder: Recorder, selection: Selection) -> int:
 
 async def selected(
     recorder: Recorder, selection: Selection, upto: int, progress: Progress
-) -> AsyncIterator[Life]:
+) -> AsyncGenerator[Life]:
     """The cases that are asked for, whole up to the position, some in memory at a time."""
     async for life in lives(
         recorder,

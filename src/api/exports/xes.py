@@ -6,7 +6,7 @@ that is finer stands beside it in full.
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from api.exports.selecting import as_happened, is_from_log, registration
@@ -53,7 +53,7 @@ NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 """For what XML cannot hold."""
 
 
-async def document(ledger: str, upto: int, lives: AsyncIterator[Life]) -> AsyncIterator[str]:
+async def document(ledger: str, upto: int, lives: AsyncGenerator[Life]) -> AsyncGenerator[str]:
     extensions = "\n".join(map(extension, EXTENSIONS))
     yield HEAD.format(extensions=extensions, ledger=escaped(ledger), position=upto)
     names = Names()
