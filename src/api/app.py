@@ -14,6 +14,7 @@ from api.claiming import claims_next
 from api.clocks import rebaselines, rescinds
 from api.desk import Desks
 from api.errors import HANDLERS, missing
+from api.exporting import exports
 from api.given import Door
 from api.openapi import document
 from api.queries import QUERIES
@@ -70,6 +71,7 @@ def create_app(desks: Desks) -> Litestar:
             rebaselines(door),
             rescinds(door),
             *(reads(door, query) for query in QUERIES),
+            exports(door),
             live,
             ready,
             openapi,

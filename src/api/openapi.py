@@ -19,10 +19,11 @@ from api.clocks import (
     Rescind,
 )
 from api.examples import EXAMPLES
+from api.exporting import EXPORTS, MAY_EXPORT, ExportAsked
+from api.exports.running import FORMATS
 from api.given import IDEMPOTENCY_KEY_MAX
 from api.problems import CODES
 from api.queries import QUERIES
-from api.reading import Query
 from api.routes import CASES, TABLES
 from api.slabook import DRAFT, PUBLISH, SLA_FILE_EXAMPLE, SlaFile
 from api.supposing import MAY_ASK, WHAT_IF, WHAT_IF_EXAMPLE, WhatIf
@@ -92,6 +93,9 @@ AS_OF: Json = {
         "schema": {"type": "integer"},
     }
 }
+DISPOSITION: Json = {
+    "Content-Disposition": {"description": "A name for it", "schema": {"type": "string"}}
+}
 COMMAND_HEADERS: Sequence[Json] = (
     {
         "name": "Idempotency-Key",
@@ -131,6 +135,7 @@ def document() -> bytes:
     paths: dict[str, Json] = {}
     for path, operation in (*commanding(components), *asking(answers)):
         paths.setdefault(path, {}).update(operation)
+    paths[EXPORTS] = {"get": exported()}
     paths["/v1/health/live"] = {"get": healthy("Whether casecore runs", 500)}
     paths["/v1/health/ready"] = {"get": healthy("Whether casecore can answer", 500, 503)}
     return msgspec.json.encode(
@@ -363,7 +368,7 @@ def done(description: str, fields: Json, required: Iterable[str]) -> Json:
 
 def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
     for query in QUERIES:
-        parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query)]
+        parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query.params)]
         yield (
             re.sub(r":\w+}", "}", query.path),
             {
@@ -395,9 +400,34 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
     return parameters
 
 
-def query_parameters(query: Query) -> list[Json]:
-    [_], components = msgspec.json.schema_components([query.params], ref_template=REF)
-    shape = components[query.params.__name__]
+def exported() -> Json:
+    format: Json = {"type": "string", "enum": list(FORMATS)}
+    media_types = {format.media_type for format in FORMATS.values()} | {"application/gzip"}
+    return {
+        "operationId": "export",
+        "summary": "The ledger, or some of its cases, as a file",
+        "description": f"For {roles(MAY_EXPORT)}. It is sent as it is made. Of one ledger at one"
+        " position, the same comes out every time. cloudevents is the ledger itself, complete, in"
+        " its order: it can be restored with `casecore import`.",
+        "tags": [tag(EXPORTS)],
+        "parameters": [
+            {"name": "format", "in": "path", "required": True, "schema": format},
+            *query_parameters(ExportAsked),
+        ],
+        "responses": {
+            "200": {
+                "description": "As of As-Of-Position",
+                "headers": AS_OF | DISPOSITION,
+                "content": {media_type: {} for media_type in sorted(media_types)},
+            },
+            **READ_REFUSED,
+        },
+    }
+
+
+def query_parameters(of: type[Any]) -> list[Json]:
+    [_], components = msgspec.json.schema_components([of], ref_template=REF)
+    shape = components[of.__name__]
     return [
         {
             "name": name,

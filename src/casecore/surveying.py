@@ -1,6 +1,6 @@
 """Whole cases out of the ledger, some at a time, however many there are."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -31,16 +31,15 @@ async def lives(
     *,
     received_from: datetime | None = None,
     received_before: datetime | None = None,
-    wanted: Callable[[UUID, CaseRegistered], bool] = lambda _, __: True,
+    case_ids: Collection[UUID] = (),
+    wanted: Callable[[CaseRegistered], bool] = lambda _: True,
     moved: Callable[[int], None] = lambda _: None,
 ) -> AsyncGenerator[Life]:
     """The cases received between these that are wanted, each with its facts of the types that are
     read (None: of all), as the ledger had them at a position; those that were registered first
-    come first. `moved` is told how far the ledger has been looked through."""
-    after = 0
-    while begun := await recorder.read(after, CASES_AT_ONCE, upto, REGISTERED):
-        after = begun[-1].position
-        moved(after)
+    come first. `case_ids` names those to look at, and `moved` is told how far that has come."""
+    async for begun in registrations(recorder, case_ids, upto):
+        moved(begun[-1].position)
         refs = {}
         for row in begun:
             event = event_of(row)
@@ -48,7 +47,7 @@ async def lives(
             if (
                 (received_from is None or received_from <= event.received_at)
                 and (received_before is None or event.received_at < received_before)
-                and wanted(row.stream_id, event)
+                and wanted(event)
             ):
                 refs[row.stream_id] = event.case_ref
         if not refs:
@@ -60,6 +59,19 @@ async def lives(
         for case_id, ref in refs.items():
             facts = [from_row(recorder.ledger, row) for row in rows[case_id]]
             yield Life(case_id, ref, facts)
+
+
+async def registrations(
+    recorder: Recorder, case_ids: Collection[UUID], upto: int
+) -> AsyncGenerator[list[Row]]:
+    if case_ids:
+        if begun := await histories(recorder, list(case_ids), frozenset(REGISTERED), upto):
+            yield begun
+        return
+    after = 0
+    while begun := await recorder.read(after, CASES_AT_ONCE, upto, REGISTERED):
+        after = begun[-1].position
+        yield begun
 
 
 async def histories(

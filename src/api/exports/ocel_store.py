@@ -105,15 +105,26 @@ class Store:
     def add_objects(self, objects: Iterable[OcelObject], changes: Iterable[Change]) -> None:
         for found in objects:
             if found.type in SHARED and self.knows(found.id):
-                for name, value in found.values.items():
-                    if self.latest(found, name) != stored(value):
-                        self.add_change(Change(found.id, found.type, found.at, name, value))
+                self.learn(found)
                 continue
             self.db.execute("INSERT INTO object VALUES (?, ?)", (found.id, found.type))
             first: dict[str, Scalar | None] = {"ocel_id": found.id, "ocel_time": EPOCH}
             self.insert(f"object_{found.type}", first | found.values)
         for change in changes:
             self.add_change(change)
+
+    def learn(self, found: OcelObject) -> None:
+        """What was not known of it yet, it has had from the first; the rest may have changed."""
+        for name, value in found.values.items():
+            latest = self.latest(found, name)
+            if latest is None:
+                self.db.execute(
+                    f'UPDATE "object_{found.type}" SET "{name}" = ?'
+                    " WHERE ocel_id = ? AND ocel_changed_field IS NULL",
+                    (stored(value), found.id),
+                )
+            elif latest != stored(value):
+                self.add_change(Change(found.id, found.type, found.at, name, value))
 
     def add_change(self, change: Change) -> None:
         row: dict[str, Scalar | None] = {"ocel_id": change.object_id, "ocel_time": change.at}

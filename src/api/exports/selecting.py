@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from casecore.case.events.intake import CaseRegistered, Channel
-from casecore.errors import Rejected
+from casecore.errors import NotFound, Rejected
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
 from casecore.surveying import Life, lives
@@ -28,12 +28,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         names = ("product", "channel", "received_from", "received_before")
         return [name for name in names if getattr(self, name) is not None]
 
-    def wants(self, case_id: UUID, registered: CaseRegistered) -> bool:
-        return (
-            (not self.case_ids or case_id in self.case_ids)
-            and self.product in (None, registered.product)
-            and self.channel in (None, registered.channel)
-        )
+    def wants(self, registered: CaseRegistered) -> bool:
+        product, channel = registered.product, registered.channel
+        return self.product in (None, product) and self.channel in (None, channel)
 
 
 class Progress:
@@ -54,6 +51,8 @@ class Progress:
 
 async def position_of(recorder: Recorder, selection: Selection) -> int:
     """The position that is asked for: now, unless one is named, or a time."""
+    if unknown := selection.case_ids - (await recorder.heads(list(selection.case_ids))).keys():
+        raise NotFound("case-not-found", f"this ledger has no case {min(unknown)}: check the id")
     if selection.at_position is not None and selection.as_of is not None:
         raise Rejected("version-or-time", "name a position or a time, not both", field="as_of")
     if selection.as_of is not None:
@@ -81,6 +80,7 @@ async def selected(
         upto,
         received_from=selection.received_from,
         received_before=selection.received_before,
+        case_ids=selection.case_ids,
         wanted=selection.wants,
         moved=progress.reach,
     ):
