@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from api.exports.ocel import (
     OBJECT_TYPES,
     SHARED,
@@ -13,6 +15,7 @@ from api.exports.ocel import (
     OcelEvent,
     OcelObject,
     Scalar,
+    Values,
     attributes_of,
 )
 
@@ -43,6 +46,7 @@ CREATE TABLE object_object (
     ocel_qualifier TEXT,
     PRIMARY KEY (ocel_source_id, ocel_target_id, ocel_qualifier)
 );
+CREATE TEMP TABLE shared (ocel_id TEXT PRIMARY KEY, known BLOB) WITHOUT ROWID;
 """
 
 
@@ -104,27 +108,45 @@ class Store:
 
     def add_objects(self, objects: Iterable[OcelObject], changes: Iterable[Change]) -> None:
         for found in objects:
-            if found.type in SHARED and self.knows(found.id):
+            if found.type in SHARED:
                 self.learn(found)
-                continue
-            self.db.execute("INSERT INTO object VALUES (?, ?)", (found.id, found.type))
-            first: dict[str, Scalar | None] = {"ocel_id": found.id, "ocel_time": EPOCH}
-            self.insert(f"object_{found.type}", first | found.values)
+            else:
+                self.add_object(found, found.values)
         for change in changes:
             self.add_change(change)
 
+    def add_object(self, found: OcelObject, values: Values) -> None:
+        self.db.execute("INSERT INTO object VALUES (?, ?)", (found.id, found.type))
+        self.insert(f"object_{found.type}", {"ocel_id": found.id, "ocel_time": EPOCH, **values})
+
     def learn(self, found: OcelObject) -> None:
         """What was not known of it yet, it has had from the first; the rest may have changed."""
-        for name, value in found.values.items():
-            latest = self.latest(found, name)
-            if latest is None:
+        known = self.known(found.id)
+        if known is None:
+            self.add_object(found, {})
+            known = {}
+        if not (news := {k: v for k, v in found.values.items() if known.get(k) != v}):
+            return
+        for name, value in news.items():
+            if name in known:
+                self.add_change(Change(found.id, found.type, found.at, name, value))
+            else:
                 self.db.execute(
                     f'UPDATE "object_{found.type}" SET "{name}" = ?'
                     " WHERE ocel_id = ? AND ocel_changed_field IS NULL",
                     (stored(value), found.id),
                 )
-            elif latest != stored(value):
-                self.add_change(Change(found.id, found.type, found.at, name, value))
+        self.remember(found.id, {**known, **news})
+
+    def known(self, id: str) -> Mapping[str, Scalar] | None:
+        """How a shared object stands."""
+        row = self.db.execute("SELECT known FROM shared WHERE ocel_id = ?", (id,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=dict[str, str])
+
+    def remember(self, id: str, values: Values) -> None:
+        self.db.execute(
+            "INSERT OR REPLACE INTO shared VALUES (?, ?)", (id, msgspec.json.encode(values))
+        )
 
     def add_change(self, change: Change) -> None:
         row: dict[str, Scalar | None] = {"ocel_id": change.object_id, "ocel_time": change.at}
@@ -138,15 +160,6 @@ class Store:
         return (
             self.db.execute("SELECT 1 FROM object WHERE ocel_id = ?", (id,)).fetchone() is not None
         )
-
-    def latest(self, found: OcelObject, name: str) -> object:
-        row = self.db.execute(
-            f'SELECT "{name}" FROM "object_{found.type}" WHERE ocel_id = ?'
-            " AND (ocel_changed_field IS NULL OR ocel_changed_field = ?)"
-            " ORDER BY rowid DESC LIMIT 1",
-            (found.id, name),
-        ).fetchone()
-        return row[0]
 
     def finish(self) -> None:
         """Leave out what leads to objects that were not selected."""
