@@ -111,22 +111,24 @@ class Store:
             if found.type in SHARED:
                 self.learn(found)
             else:
-                self.add_object(found, found.values)
+                self.add_object(found)
         for change in changes:
             self.add_change(change)
 
-    def add_object(self, found: OcelObject, values: Values) -> None:
+    def add_object(self, found: OcelObject) -> None:
         self.db.execute("INSERT INTO object VALUES (?, ?)", (found.id, found.type))
-        self.insert(f"object_{found.type}", {"ocel_id": found.id, "ocel_time": EPOCH, **values})
+        self.insert(
+            f"object_{found.type}", {"ocel_id": found.id, "ocel_time": EPOCH, **found.values}
+        )
 
     def learn(self, found: OcelObject) -> None:
         """What was not known of it yet, it has had from the first; the rest may have changed."""
         known = self.known(found.id)
         if known is None:
-            self.add_object(found, {})
-            known = {}
-        if not (news := {k: v for k, v in found.values.items() if known.get(k) != v}):
+            self.add_object(found)
+            self.remember(found.id, found.values)
             return
+        news = {name: v for name, v in found.values.items() if known.get(name) != v}
         for name, value in news.items():
             if name in known:
                 self.add_change(Change(found.id, found.type, found.at, name, value))
@@ -136,7 +138,8 @@ class Store:
                     " WHERE ocel_id = ? AND ocel_changed_field IS NULL",
                     (stored(value), found.id),
                 )
-        self.remember(found.id, {**known, **news})
+        if news:
+            self.remember(found.id, {**known, **news})
 
     def known(self, id: str) -> Mapping[str, Scalar] | None:
         """How a shared object stands."""
