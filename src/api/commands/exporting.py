@@ -2,11 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -68,10 +68,16 @@ def export(
 
     \b
     casecore export --format xes --out log.xes.gz
+    casecore export --format csv --product delivery --from 2026-01-01 --to 2026-03-31
+    casecore export --format cloudevents --out ledger.jsonl.gz
 
-    Of one ledger at one position, the same file comes out every time.
+    xes, csv and ocel have cases, whole up to the position: a log that was imported goes out in its
+    own words. cloudevents is the ledger itself, in its order; complete, it can be restored with
+    `casecore import`. Of one ledger at one position, the same comes out every time.
     """
     gzip = gzip or out.endswith(".gz")
+    if out == STDOUT and sys.stdout.isatty() and (gzip or format == "ocel-sqlite"):
+        raise click.UsageError("this is not for a terminal: name a file with --out")
 
     async def work(desk: "Desk") -> str:
         from api.bodies import converted
@@ -93,9 +99,9 @@ def export(
         chunks = running.FORMATS[format].stream(desk.recorder, selection, upto, progress)
         if gzip:
             chunks = running.gzipped(chunks)
-        with writing(out, force) as file, bar(upto) as moved:
+        with writing(out, force) as write, bar(upto) as moved:
             async for chunk in chunks:
-                file.write(chunk)
+                write(chunk)
                 moved(progress.position, str(progress))
         return f"{progress} as of position {upto:,}"
 
@@ -104,23 +110,50 @@ def export(
 
 
 @contextmanager
-def writing(out: str, force: bool) -> Iterator[BinaryIO]:
+def writing(out: str, force: bool) -> Iterator[Callable[[bytes], object]]:
     """A file that gets its name when it is whole, and is gone when it does not come to that."""
     if out == STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with read_no_further():
+            yield sys.stdout.buffer.write
+            sys.stdout.buffer.flush()
         return
     path = Path(out)
     if path.exists() and not force:
         raise Conflict("file-there", f"{path} is there already: name another, or say --force")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with unwritable(path):
+        file = part.open("xb")
+
+    def write(chunk: bytes) -> None:
+        with unwritable(path):
+            file.write(chunk)
+
     try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise Unavailable("cannot-write", f"cannot write {path}: {error.strerror}") from error
+        with file:
+            yield write
+            with unwritable(path):
+                file.flush()
+                os.fsync(file.fileno())
+        with unwritable(path):
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable("cannot-write", f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def read_no_further() -> Iterator[None]:
+    """Whoever read our output has enough of it, as `head` has."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python would flush what is left at its end, and complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
