@@ -26,12 +26,12 @@ def read(raw: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(raw.decode(), newline="")))
 
 
-async def test_every_event_of_a_case_is_a_row(day: Core) -> None:
-    raw = await exported(day.recorder, "csv")
+async def test_every_event_of_a_case_is_a_row(morning: Core) -> None:
+    raw = await exported(morning.recorder, "csv")
     rows = read(raw)
     assert raw.startswith(b"case_ref,case_id,activity,occurred_at,recorded_at,agent,role,sentence,")
     assert raw.count(b"\r\n") == len(rows) + 1
-    there = await day.recorder.read(0, 10_000)
+    there = await morning.recorder.read(0, 10_000)
     positions = {row.position for row in there if row.type in CASE_EVENTS}
     assert {int(row["position"]) for row in rows} == positions
     first = rows[0]
@@ -67,6 +67,6 @@ def test_what_is_written_is_read_back(rows: list[tuple[str, ...]]) -> None:
     assert [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))][1:] == rows
 
 
-async def test_nothing_selected_leaves_the_names_of_the_columns(day: Core) -> None:
-    raw = await exported(day.recorder, "csv", product="nothing")
+async def test_nothing_selected_leaves_the_names_of_the_columns(morning: Core) -> None:
+    raw = await exported(morning.recorder, "csv", product="nothing")
     assert raw.decode() == ",".join(COLUMNS) + "\r\n"
