@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from api.accesslog import AccessLog
 from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
@@ -53,6 +54,7 @@ class Desks:
         self.url = url
         self.pool = pool
         self.following = following
+        self.access_log = AccessLog(pool)
         self.keeping_deadlines = False
         self.closing = False
         self._desks: dict[str, Desk] = {}
@@ -105,5 +107,6 @@ class Desks:
 
     async def close(self) -> None:
         self.closing = True
+        await self.access_log.close()
         for desk in self._desks.values():
             await desk.close()

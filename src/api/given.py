@@ -11,6 +11,7 @@ from uuid import UUID
 
 from litestar import Request
 
+from api.accesslog import AccessLog
 from api.bodies import BODY_MAX, converted, parsed
 from api.desk import Desk, Desks
 from api.keys import Keys
@@ -33,6 +34,7 @@ Q = TypeVar("Q")
 class Caller(NamedTuple):
     desk: Desk
     actor: Actor
+    access_log: AccessLog
 
 
 class Door:
@@ -50,7 +52,7 @@ class Door:
                 "unauthenticated", "send the header Authorization: Bearer followed by an API key"
             )
         ledger, actor = await self.keys.holder(bearer[1])
-        return Caller(await self.desks.desk(ledger), actor)
+        return Caller(await self.desks.desk(ledger), actor, self.desks.access_log)
 
     async def asked(
         self, request: AnyRequest, who: frozenset[Role], of: type[Q]

@@ -22,6 +22,7 @@ from api.examples import EXAMPLES
 from api.exporting import EXPORTS, MAY_EXPORT, ExportAsked
 from api.exports.running import FORMATS
 from api.given import IDEMPOTENCY_KEY_MAX
+from api.looking import REASON_MAX
 from api.problems import CODES
 from api.queries import QUERIES
 from api.routes import CASES, TABLES
@@ -115,6 +116,12 @@ COMMAND_HEADERS: Sequence[Json] = (
         "schema": {"type": "string", "pattern": '^(\\*|(W/)?"[0-9]{1,18}")$'},
     },
 )
+REASON: Json = {
+    "name": "X-Reason",
+    "in": "header",
+    "description": "Why it is read: what people read of cases is recorded, for auditors to see",
+    "schema": {"type": "string", "minLength": 1, "maxLength": REASON_MAX, "pattern": "^[ -~]+$"},
+}
 POSITION: Json = {"type": "integer", "minimum": 0}
 CHANGED: Json = {
     "type": "boolean",
@@ -369,6 +376,8 @@ def done(description: str, fields: Json, required: Iterable[str]) -> Json:
 def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
     for query in QUERIES:
         parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query.params)]
+        if query.opens_cases:
+            parameters.append(REASON)
         yield (
             re.sub(r":\w+}", "}", query.path),
             {
@@ -413,6 +422,7 @@ def exported() -> Json:
         "parameters": [
             {"name": "format", "in": "path", "required": True, "schema": format},
             *query_parameters(ExportAsked),
+            REASON,
         ],
         "responses": {
             "200": {

@@ -13,6 +13,7 @@ from api import answers, given
 from api.answers import Answer
 from api.desk import Desk
 from api.given import AnyRequest, Caller, Door
+from api.looking import noted
 from casecore.actors import Role
 from casecore.asking import LEADS
 
@@ -21,6 +22,9 @@ READ = [HttpMethod.GET, HttpMethod.HEAD]
 WAIT_SECONDS_MAX = 2.0
 """How long a read waits for what its caller has just written."""
 LIMIT_MAX = 200
+
+WITHOUT_CASES = ("/v1/policies/sla", "/v1/policies/goodwill", "/v1/access-log")
+"""What is asked there is not about cases."""
 
 PEOPLE = LEADS | {Role.AGENT, Role.AUDITOR}
 
@@ -63,6 +67,11 @@ class Query(NamedTuple):
     answers: Any
     ask: Callable[[Asked], Awaitable[Any]]
 
+    @property
+    def opens_cases(self) -> bool:
+        """Whether it tells what cases contain. What BI may ask names no person."""
+        return Role.BI not in self.who and self.path not in WITHOUT_CASES
+
 
 def reads(door: Door, query: Query) -> HTTPRouteHandler:
     async def read(request: AnyRequest) -> Answer:
@@ -71,6 +80,8 @@ def reads(door: Door, query: Query) -> HTTPRouteHandler:
         params = given.query(request, query.params)
         position = await as_of(caller.desk, params.min_position)
         answer = await query.ask(Asked(caller, params, request.path_params))
+        if query.opens_cases:
+            await noted(caller, request, query.ask.__name__, params)
         headers = ((b"as-of-position", b"%d" % position),)
         if isinstance(answer, Answer):
             return Answer(answer.body, (*answer.headers, *headers), answer.status)
