@@ -51,17 +51,23 @@ class AccessLog:
         self._writing: list[tuple[int, Access]] = []
         self._writer: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._flushing = 0
 
     async def note(self, ledger: int, read: Access) -> None:
-        await self._waiting.put((ledger, read))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
+        await self._waiting.put((ledger, read))
+        if self._waiting.qsize() >= BATCH_MAX:
+            self._hurry.set()
 
     async def flush(self) -> None:
         """Wait until all that was noted is written."""
+        self._flushing += 1
         self._hurry.set()
-        await self._waiting.join()
-        self._hurry.clear()
+        try:
+            await self._waiting.join()
+        finally:
+            self._flushing -= 1
 
     async def close(self) -> None:
         """Write what is waiting; what the database does not take in time is told to the log."""
@@ -73,9 +79,8 @@ class AccessLog:
             await asyncio.wait({self._writer})
         while not self._waiting.empty():
             self._writing.append(self._waiting.get_nowait())
-        for ledger, read in self._writing:
-            told = msgspec.json.encode(read).decode()
-            logger.error("a read of ledger %d could not be recorded: %s", ledger, told)
+        for one in self._writing:
+            logger.error("a read could not be recorded: %s", told(*one))
 
     async def _write(self) -> None:
         while True:
@@ -89,6 +94,9 @@ class AccessLog:
             self._writing = []
 
     async def _gather(self) -> None:
+        if self._flushing or self._waiting.qsize() >= BATCH_MAX:
+            return
+        self._hurry.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(LATE_SECONDS_MAX):
                 await self._hurry.wait()
@@ -112,5 +120,17 @@ class AccessLog:
             except UNKNOWN as error:
                 logger.warning("reads cannot be recorded now, and wait: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                if len(batch) == 1:
+                    logger.exception("a read could not be recorded: %s", told(*batch[0]))
+                    return
+                # One of them is at fault: the others are recorded.
+                for one in batch:
+                    await self._insert([one])
+                return
             else:
                 return
+
+
+def told(ledger: int, read: Access) -> str:
+    return f"ledger {ledger}, {msgspec.json.encode(read).decode()}"

@@ -22,7 +22,8 @@ async def noted(caller: Caller, request: AnyRequest, what: str, params: Any) -> 
         return
     case_id: UUID | None = request.path_params.get("case_id") or getattr(params, "case_id", None)
     query = request.scope["query_string"].decode("ascii", "replace")
-    target = f"{request.url.path}?{query}" if query else request.url.path
+    path = request.scope["path"]
+    target = f"{path}?{query}" if query else path
     read = Access(
         id=uuids.uuid7(),
         at=datetime.now(UTC),

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
 
 from api import accesslog
@@ -198,6 +199,18 @@ async def test_when_more_wait_than_may_a_read_waits_with_them(
     await asyncio.gather(*noting)
     await log.close()
     assert await recorded(pool) == 10
+
+
+async def test_one_that_cannot_be_recorded_does_not_hold_up_the_others(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = AccessLog(pool)
+    for target in ("/one", "/nul\0", "/other"):
+        [read] = reads(1)
+        await log.note(1, msgspec.structs.replace(read, target=target))
+    await log.close()
+    assert await recorded(pool) == 2
+    assert "/nul" in caplog.text
 
 
 async def test_closing_writes_what_waits(pool: Pool) -> None:
