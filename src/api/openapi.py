@@ -259,6 +259,32 @@ def several(path: str, new: Json) -> Json:
     }
 
 
+def exported() -> Json:
+    format: Json = {"type": "string", "enum": list(FORMATS)}
+    media_types = {format.media_type for format in FORMATS.values()} | {"application/gzip"}
+    return {
+        "operationId": "export",
+        "summary": "The ledger, or some of its cases, as a file",
+        "description": f"For {roles(MAY_EXPORT)}. It is sent as it is made. Of one ledger at one"
+        " position, the same comes out every time. cloudevents is the ledger itself, complete, in"
+        " its order: it can be restored with `casecore import`.",
+        "tags": [tag(EXPORTS)],
+        "parameters": [
+            {"name": "format", "in": "path", "required": True, "schema": format},
+            *query_parameters(ExportAsked),
+            REASON,
+        ],
+        "responses": {
+            "200": {
+                "description": "As of As-Of-Position",
+                "headers": AS_OF | DISPOSITION,
+                "content": {media_type: {} for media_type in sorted(media_types)},
+            },
+            **READ_REFUSED,
+        },
+    }
+
+
 def claim_next() -> Json:
     fields = {"case_id": UUID, **HOW_FAR}
     return {
@@ -409,35 +435,9 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
     return parameters
 
 
-def exported() -> Json:
-    format: Json = {"type": "string", "enum": list(FORMATS)}
-    media_types = {format.media_type for format in FORMATS.values()} | {"application/gzip"}
-    return {
-        "operationId": "export",
-        "summary": "The ledger, or some of its cases, as a file",
-        "description": f"For {roles(MAY_EXPORT)}. It is sent as it is made. Of one ledger at one"
-        " position, the same comes out every time. cloudevents is the ledger itself, complete, in"
-        " its order: it can be restored with `casecore import`.",
-        "tags": [tag(EXPORTS)],
-        "parameters": [
-            {"name": "format", "in": "path", "required": True, "schema": format},
-            *query_parameters(ExportAsked),
-            REASON,
-        ],
-        "responses": {
-            "200": {
-                "description": "As of As-Of-Position",
-                "headers": AS_OF | DISPOSITION,
-                "content": {media_type: {} for media_type in sorted(media_types)},
-            },
-            **READ_REFUSED,
-        },
-    }
-
-
-def query_parameters(of: type[Any]) -> list[Json]:
-    [_], components = msgspec.json.schema_components([of], ref_template=REF)
-    shape = components[of.__name__]
+def query_parameters(params: type[Any]) -> list[Json]:
+    [_], components = msgspec.json.schema_components([params], ref_template=REF)
+    shape = components[params.__name__]
     return [
         {
             "name": name,

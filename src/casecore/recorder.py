@@ -15,6 +15,22 @@ Head = tuple[int, bytes]
 """Where a stream stands: its version, and the hash that pins it."""
 
 
+async def heads(db: Pool | Connection, ledger: int, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
+    """Where each of these streams stands that has begun."""
+    rows = await db.fetch(
+        """
+        SELECT stream_id, version, head
+        FROM unnest($2::uuid[]) AS asked (stream_id) CROSS JOIN LATERAL (
+            SELECT version, head FROM es.event e
+            WHERE e.ledger = $1 AND e.stream_id = asked.stream_id
+            ORDER BY version DESC LIMIT 1
+        ) AS last
+        """,
+        *(ledger, stream_ids),
+    )
+    return {row["stream_id"]: (row["version"], row["head"]) for row in rows}
+
+
 class Recorder:
     def __init__(self, pool: Pool, id: int, ledger: str) -> None:
         self.pool = pool
@@ -78,18 +94,6 @@ class Recorder:
     async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
         return await heads(self.pool, self.id, stream_ids)
 
-    async def position_at(self, at: datetime) -> int:
-        """The last position recorded by then. Times rise with positions, which have no gaps."""
-        low, high = 0, await self.head()
-        while low < high:
-            middle = (low + high + 1) // 2
-            [row] = await self.read(middle - 1, 1)
-            if row.recorded_at <= at:
-                low = middle
-            else:
-                high = middle - 1
-        return low
-
     async def head(self) -> int:
         """The last position of the ledger."""
         position: int = await self.pool.fetchval(
@@ -97,18 +101,21 @@ class Recorder:
         )
         return position
 
+    async def position_at(self, at: datetime) -> int:
+        """The last position that was recorded by then. Times never go back from one position to
+        the next, so it is found by halves."""
+        least, most = 0, await self.head()
+        while least < most:
+            middle = (least + most + 1) // 2
+            if await self.recorded_at(middle) <= at:
+                least = middle
+            else:
+                most = middle - 1
+        return least
 
-async def heads(db: Pool | Connection, ledger: int, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
-    """Where each of these streams stands that has begun."""
-    rows = await db.fetch(
-        """
-        SELECT stream_id, version, head
-        FROM unnest($2::uuid[]) AS asked (stream_id) CROSS JOIN LATERAL (
-            SELECT version, head FROM es.event e
-            WHERE e.ledger = $1 AND e.stream_id = asked.stream_id
-            ORDER BY version DESC LIMIT 1
-        ) AS last
-        """,
-        *(ledger, stream_ids),
-    )
-    return {row["stream_id"]: (row["version"], row["head"]) for row in rows}
+    async def recorded_at(self, position: int) -> datetime:
+        at: datetime = await self.pool.fetchval(
+            "SELECT recorded_at FROM es.event WHERE ledger = $1 AND position = $2",
+            *(self.id, position),
+        )
+        return at

@@ -29,6 +29,12 @@ NAMES_NO_PERSON = {
     "get_sla_policies",
     "get_goodwill_policy",
     "list_accesses",
+    "get_checkpoint",
+    "get_checkpoint_at",
+    "get_inclusion",
+    "get_consistency",
+    "get_tile",
+    "get_sealing_key",
 }
 
 
