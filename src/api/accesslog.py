@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
+import uuid_utils.compat as uuids
 
-from casecore.actors import Role
+from casecore.actors import Actor, Role
 from casecore.appender import UNKNOWN
 from casecore.database import Pool
 
@@ -23,6 +24,7 @@ BATCH_MAX = 500
 WAITING_MAX = 10_000
 RETRY_SECONDS = 0.5
 CLOSING_SECONDS_MAX = 5.0
+LOST = "a read of ledger %d could not be recorded: %s"
 
 logger = logging.getLogger(__name__)
 
@@ -45,18 +47,25 @@ class Access(msgspec.Struct, frozen=True):
 
 
 class AccessLog:
-    def __init__(self, pool: Pool) -> None:
+    """Of one ledger."""
+
+    def __init__(self, pool: Pool, ledger: int) -> None:
         self.pool = pool
-        self._waiting: asyncio.Queue[tuple[int, Access]] = asyncio.Queue(WAITING_MAX)
-        self._writing: list[tuple[int, Access]] = []
+        self.ledger = ledger
+        self._waiting: asyncio.Queue[Access] = asyncio.Queue(WAITING_MAX)
+        self._writing: list[Access] = []
         self._writer: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._flushing = 0
 
-    async def note(self, ledger: int, read: Access) -> None:
+    async def note(
+        self, actor: Actor, what: str, target: str, case_id: UUID | None, reason: str | None
+    ) -> None:
+        at = datetime.now(UTC)
+        read = Access(uuids.uuid7(), at, actor.id, actor.role, what, target, case_id, reason)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        await self._waiting.put((ledger, read))
+        await self._waiting.put(read)
         if self._waiting.qsize() >= BATCH_MAX:
             self._hurry.set()
 
@@ -79,8 +88,8 @@ class AccessLog:
             await asyncio.wait({self._writer})
         while not self._waiting.empty():
             self._writing.append(self._waiting.get_nowait())
-        for one in self._writing:
-            logger.error("a read could not be recorded: %s", told(*one))
+        for read in self._writing:
+            logger.error(LOST, self.ledger, told(read))
 
     async def _write(self) -> None:
         while True:
@@ -101,28 +110,28 @@ class AccessLog:
             async with asyncio.timeout(LATE_SECONDS_MAX):
                 await self._hurry.wait()
 
-    async def _insert(self, batch: Sequence[tuple[int, Access]]) -> None:
-        rows = [(ledger, *msgspec.structs.astuple(read)) for ledger, read in batch]
+    async def _insert(self, batch: Sequence[Access]) -> None:
+        columns = map(list, zip(*map(msgspec.structs.astuple, batch), strict=True))
         while True:
             try:
                 await self.pool.execute(
                     """
                     INSERT INTO sys.access_log
                         (ledger, id, at, actor, role, what, target, case_id, reason)
-                    SELECT * FROM unnest(
-                        $1::int[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[],
-                        $6::text[], $7::text[], $8::uuid[], $9::text[]
+                    SELECT $1, * FROM unnest(
+                        $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+                        $7::text[], $8::uuid[], $9::text[]
                     )
                     ON CONFLICT DO NOTHING
                     """,
-                    *map(list, zip(*rows, strict=True)),
+                    *(self.ledger, *columns),
                 )
             except UNKNOWN as error:
                 logger.warning("reads cannot be recorded now, and wait: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 if len(batch) == 1:
-                    logger.exception("a read could not be recorded: %s", told(*batch[0]))
+                    logger.exception(LOST, self.ledger, told(batch[0]))
                     return
                 # One of them is at fault: the others are recorded.
                 for one in batch:
@@ -132,5 +141,5 @@ class AccessLog:
                 return
 
 
-def told(ledger: int, read: Access) -> str:
-    return f"ledger {ledger}, {msgspec.json.encode(read).decode()}"
+def told(read: Access) -> str:
+    return msgspec.json.encode(read).decode()

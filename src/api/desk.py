@@ -35,6 +35,7 @@ class Desk:
         self.feed = Feed(pool, self.recorder, PROJECTIONS)
         self.files = CaseFiles(self.feed)
         self.what_ifs = Runs()
+        self.access_log = AccessLog(pool, id)
         self.appender.on_appended.append(self.feed.wake)
         self.feed.on_rows.append(self.core.learn)
         self.deadlines = Deadlines(self.core, self.books, Agenda(pool, id))
@@ -42,6 +43,7 @@ class Desk:
 
     async def close(self) -> None:
         await self.what_ifs.close()
+        await self.access_log.close()
         await self.deadlines.close()
         await self.appender.close()
         await self.feed.close()
@@ -54,7 +56,6 @@ class Desks:
         self.url = url
         self.pool = pool
         self.following = following
-        self.access_log = AccessLog(pool)
         self.keeping_deadlines = False
         self.closing = False
         self._desks: dict[str, Desk] = {}
@@ -107,6 +108,5 @@ class Desks:
 
     async def close(self) -> None:
         self.closing = True
-        await self.access_log.close()
         for desk in self._desks.values():
             await desk.close()

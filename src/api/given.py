@@ -11,7 +11,6 @@ from uuid import UUID
 
 from litestar import Request
 
-from api.accesslog import AccessLog
 from api.bodies import BODY_MAX, converted, parsed
 from api.desk import Desk, Desks
 from api.keys import Keys
@@ -34,7 +33,6 @@ Q = TypeVar("Q")
 class Caller(NamedTuple):
     desk: Desk
     actor: Actor
-    access_log: AccessLog
 
 
 class Door:
@@ -52,7 +50,7 @@ class Door:
                 "unauthenticated", "send the header Authorization: Bearer followed by an API key"
             )
         ledger, actor = await self.keys.holder(bearer[1])
-        return Caller(await self.desks.desk(ledger), actor, self.desks.access_log)
+        return Caller(await self.desks.desk(ledger), actor)
 
     async def asked(
         self, request: AnyRequest, who: frozenset[Role], of: type[Q]

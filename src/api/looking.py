@@ -1,12 +1,8 @@
 """Takes note of a read: who asks for what cases contain, and why, if they say."""
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import uuid_utils.compat as uuids
-
-from api.accesslog import Access
 from api.given import AnyRequest, Caller, header
 from casecore.actors import Role
 from casecore.errors import Malformed
@@ -24,17 +20,8 @@ async def noted(caller: Caller, request: AnyRequest, what: str, params: Any) -> 
     query = request.scope["query_string"].decode("ascii", "replace")
     path = request.scope["path"]
     target = f"{path}?{query}" if query else path
-    read = Access(
-        id=uuids.uuid7(),
-        at=datetime.now(UTC),
-        actor=caller.actor.id,
-        role=caller.actor.role,
-        what=what,
-        target=target[:TARGET_MAX],
-        case_id=case_id,
-        reason=reason_of(request),
-    )
-    await caller.access_log.note(caller.desk.id, read)
+    log, reason = caller.desk.access_log, reason_of(request)
+    await log.note(caller.actor, what, target[:TARGET_MAX], case_id, reason)
 
 
 def reason_of(request: AnyRequest) -> str | None:

@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import msgspec
 import pytest
 
 from api import accesslog
-from api.accesslog import Access, AccessLog
+from api.accesslog import AccessLog
 from api.desk import Desks
 from api.queries import QUERIES
-from casecore.actors import Role
+from casecore.actors import Actor, Role
 from casecore.database import Pool
 from tests.api.conftest import Client, Login
 from tests.api.making import problem, registered
@@ -44,7 +43,8 @@ async def auditor(login: Login) -> Client:
 
 
 async def log_of(desks: Desks, client: Client, query: str = "") -> list[dict[str, Any]]:
-    await desks.access_log.flush()
+    for ledger in await desks.ledgers():
+        await (await desks.desk(ledger)).access_log.flush()
     answer = await client.get(f"/v1/access-log{query}")
     assert answer.status_code == 200, answer.text
     items: list[dict[str, Any]] = answer.json()["items"]
@@ -178,12 +178,8 @@ async def test_a_read_is_on_record_within_a_second(
     assert len((await auditor.get("/v1/access-log")).json()["items"]) == 1
 
 
-def reads(count: int) -> list[Access]:
-    at = datetime.now(UTC)
-    return [
-        Access(uuid4(), at + timedelta(seconds=n), "ada", Role.AGENT, "get_case", "/", None, None)
-        for n in range(count)
-    ]
+async def note(log: AccessLog, target: str = "/") -> None:
+    await log.note(Actor("ada", Role.AGENT), "get_case", target, None, None)
 
 
 async def recorded(pool: Pool) -> int:
@@ -196,10 +192,10 @@ async def test_when_more_wait_than_may_a_read_waits_with_them(
 ) -> None:
     monkeypatch.setattr(accesslog, "WAITING_MAX", 3)
     monkeypatch.setattr(accesslog, "BATCH_MAX", 2)
-    log = AccessLog(pool)
+    log = AccessLog(pool, 1)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE sys.access_log")
-        noting = [asyncio.create_task(log.note(1, read)) for read in reads(10)]
+        noting = [asyncio.create_task(note(log)) for _ in range(10)]
         await asyncio.sleep(1)
         assert 0 < sum(task.done() for task in noting) < 10
     await asyncio.gather(*noting)
@@ -210,19 +206,18 @@ async def test_when_more_wait_than_may_a_read_waits_with_them(
 async def test_one_that_cannot_be_recorded_does_not_hold_up_the_others(
     pool: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = AccessLog(pool)
+    log = AccessLog(pool, 1)
     for target in ("/one", "/nul\0", "/other"):
-        [read] = reads(1)
-        await log.note(1, msgspec.structs.replace(read, target=target))
+        await note(log, target)
     await log.close()
     assert await recorded(pool) == 2
     assert "/nul" in caplog.text
 
 
 async def test_closing_writes_what_waits(pool: Pool) -> None:
-    log = AccessLog(pool)
-    for read in reads(1_200):
-        await log.note(1, read)
+    log = AccessLog(pool, 1)
+    for _ in range(1_200):
+        await note(log)
     await log.close()
     assert await recorded(pool) == 1_200
 
@@ -231,10 +226,10 @@ async def test_what_cannot_be_recorded_is_told_to_the_log(
     pool: Pool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(accesslog, "CLOSING_SECONDS_MAX", 0.1)
-    log = AccessLog(pool)
+    log = AccessLog(pool, 1)
     await pool.close()
-    for read in reads(3):
-        await log.note(1, read)
+    for _ in range(3):
+        await note(log)
     with caplog.at_level(logging.ERROR):
         await log.close()
     told = [record.message for record in caplog.records if record.levelno == logging.ERROR]

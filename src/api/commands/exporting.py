@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.history import find
-from api.commands.opening import at_desk, ledger_option
+from api.commands.opening import at_desk, ledger_option, looked, reason_option
 from api.commands.screens import WhenParam, bar, from_option, to_option
 from casecore.errors import Conflict, Unavailable
 
@@ -49,6 +49,7 @@ STDOUT = "-"
 )
 @click.option("--gzip", is_flag=True, help="Compressed; so is a FILE whose name ends in .gz.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@reason_option
 @ledger_option
 def export(
     format: str,
@@ -62,6 +63,7 @@ def export(
     out: str,
     gzip: bool,
     force: bool,
+    reason: str | None,
     ledger: str | None,
 ) -> None:
     """Take the ledger, or some of its cases, away as a file.
@@ -83,6 +85,7 @@ def export(
         from api.bodies import converted
         from api.exports import running
         from api.exports.selecting import Progress, Selection, position_of
+        from api.looking import TARGET_MAX
 
         given = {
             "at_position": at_position,
@@ -96,6 +99,9 @@ def export(
         selection = converted(given, Selection)
         upto = await position_of(desk.recorder, selection)
         progress = Progress()
+        one = min(selection.case_ids) if len(selection.case_ids) == 1 else None
+        typed = " ".join(("casecore", *sys.argv[1:]))
+        await looked(desk, "export", typed[:TARGET_MAX], one, reason)
         chunks = running.FORMATS[format].stream(desk.recorder, selection, upto, progress)
         if gzip:
             chunks = running.gzipped(chunks)

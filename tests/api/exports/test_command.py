@@ -1,5 +1,6 @@
 """casecore export and its way back, as they are typed."""
 
+import asyncio
 import gzip
 import os
 import sqlite3
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from casecore import embedded
@@ -20,7 +22,8 @@ FORMATS = ("xes", "ocel-json", "ocel-sqlite", "cloudevents", "csv")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """casecore with a day in its ledger, at work on a database that stays."""
     shell = Shell(tmp_path_factory.mktemp("shell") / "var")
-    with embedded.start(shell.data_dir):
+    with embedded.start(shell.data_dir) as postgres:
+        shell.environ["CASECORE_DATABASE_URL"] = postgres.url
         shell.run("demo", "--day", "2025-11-03", "--cases", "10")
         yield shell
 
@@ -115,6 +118,30 @@ def test_a_line_that_was_changed_is_named(shell: Shell, tmp_path: Path) -> None:
     words = ("import", "--format", "cloudevents", str(out))
     assert "line 21: its head does not follow" in other.run(*words, exits=1)[1]
     assert "--mapping is not for cloudevents" in other.run(*words, "--mapping", "x", exits=2)[1]
+
+
+def test_who_reads_at_the_command_line_is_on_record_too(shell: Shell) -> None:
+    [case, *_] = shell.json("demo", "--day", "2025-11-03", "--cases", "10")["cases"]
+    shell.run("history", case["case_ref"], "--reason", "The audit", USER="olga")
+    words = ("export", "--format", "csv", "--product", "nothing")
+    shell.run(*words, USER="olga")
+    read = asyncio.run(reads_of(shell, "olga"))
+    assert [tuple(row) for row in read] == [
+        ("history", f"casecore history {case['case_ref']}", case["case_id"], "The audit"),
+        ("export", " ".join(("casecore", *words)), None, None),
+    ]
+
+
+async def reads_of(shell: Shell, actor: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(shell.environ["CASECORE_DATABASE_URL"])
+    try:
+        return await connection.fetch(
+            "SELECT what, target, case_id::text, reason FROM sys.access_log"
+            " WHERE actor = $1 ORDER BY id",
+            actor,
+        )
+    finally:
+        await connection.close()
 
 
 def test_the_sqlite_file_opens(shell: Shell, tmp_path: Path) -> None:
