@@ -37,7 +37,7 @@ LISTED = """
     unknown-calendar unknown-event unknown-field unknown-zone unsettled-concerns version-or-time
     what-if-unreadable window-invalid wrong-cause
 500 internal-error
-503 exports-busy not-ready projection-lagging store-busy store-unavailable
+503 exports-busy no-disk not-ready projection-lagging store-busy store-unavailable
 """
 
 
