@@ -15,6 +15,7 @@ from api.clocks import rebaselines, rescinds
 from api.desk import Desks
 from api.errors import HANDLERS, missing
 from api.events import feeds
+from api.exporting import exports
 from api.given import Door
 from api.health import tells_health
 from api.metrics import shows_metrics
@@ -58,6 +59,7 @@ def create_app(desks: Desks) -> Litestar:
             *(asks(door, table, row) for table in TABLES for row in table.rows),
             claims_next(door),
             supposes(door),
+            exports(door),
             *publishes(door),
             rebaselines(door),
             rescinds(door),

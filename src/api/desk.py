@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from api import keys
+from api.accesslog import AccessLog
 from api.broadcasting import Broadcast
 from api.verdicts import Check, Verdict
 from api.whatif import Runs
@@ -57,6 +58,7 @@ class Desk:
         self.past = Past(pool, self.recorder, PROJECTIONS)
         self.files = CaseFiles(self.feed)
         self.what_ifs = Runs()
+        self.access_log = AccessLog(pool, id)
         self.appender.on_appended.append(self.feed.wake)
         self.feed.on_rows.append(self.core.learn)
         self.deadlines = Deadlines(self.core, self.books, Agenda(pool, id))
@@ -88,6 +90,7 @@ class Desk:
         await self.broadcast.close()
         await self.what_ifs.close()
         await self.past.close()
+        await self.access_log.close()
         await self.deadlines.close()
         await self.appender.close()
         if self.sealing:

@@ -22,8 +22,11 @@ from api.clocks import (
 from api.cloudevents import CloudEvent
 from api.events import BATCH_TYPE, PATH, READERS, STREAM_TYPE, Feeding
 from api.examples import EXAMPLES, TOLD_EVENT
+from api.exporting import EXPORTS, MAY_EXPORT, ExportAsked
+from api.exports.running import FORMATS
 from api.given import IDEMPOTENCY_KEY_MAX
 from api.health import Health
+from api.looking import REASON_MAX
 from api.metrics import MAY_SCRAPE, METRICS
 from api.problems import CODES
 from api.queries import QUERIES
@@ -98,6 +101,9 @@ AS_OF: Json = {
         "schema": {"type": "integer"},
     }
 }
+DISPOSITION: Json = {
+    "Content-Disposition": {"description": "A name for it", "schema": {"type": "string"}}
+}
 COMMAND_HEADERS: Sequence[Json] = (
     {
         "name": "Idempotency-Key",
@@ -117,6 +123,12 @@ COMMAND_HEADERS: Sequence[Json] = (
         "schema": {"type": "string", "pattern": '^(\\*|(W/)?"[0-9]{1,18}")$'},
     },
 )
+REASON: Json = {
+    "name": "X-Reason",
+    "in": "header",
+    "description": "Why it is read: what people read of cases is recorded, for auditors to see",
+    "schema": {"type": "string", "minLength": 1, "maxLength": REASON_MAX, "pattern": "^[ -~]+$"},
+}
 POSITION: Json = {"type": "integer", "minimum": 0}
 CHANGED: Json = {
     "type": "boolean",
@@ -154,6 +166,7 @@ def document() -> bytes:
         paths.setdefault(path, {}).update(operation)
     paths[PATH] = {"get": feed()}
     paths["/v1/health"] = {"get": how_it_is()}
+    paths[EXPORTS] = {"get": exported()}
     paths["/v1/health/live"] = {"get": healthy("Whether casecore runs", 500)}
     paths["/v1/health/ready"] = {"get": healthy("Whether casecore can answer", 500, 503)}
     paths[METRICS] = {"get": metrics()}
@@ -268,6 +281,32 @@ def several(path: str, new: Json) -> Json:
             },
         },
         "responses": carried_out(fields, {}, begins=True) | REFUSED,
+    }
+
+
+def exported() -> Json:
+    format: Json = {"type": "string", "enum": list(FORMATS)}
+    media_types = {format.media_type for format in FORMATS.values()} | {"application/gzip"}
+    return {
+        "operationId": "export",
+        "summary": "The ledger, or some of its cases, as a file",
+        "description": f"For {roles(MAY_EXPORT)}. It is sent as it is made. Of one ledger at one"
+        " position, the same comes out every time. cloudevents is the ledger itself, complete, in"
+        " its order: it can be restored with `casecore import`.",
+        "tags": [tag(EXPORTS)],
+        "parameters": [
+            {"name": "format", "in": "path", "required": True, "schema": format},
+            *query_parameters(ExportAsked),
+            REASON,
+        ],
+        "responses": {
+            "200": {
+                "description": "As of As-Of-Position",
+                "headers": AS_OF | DISPOSITION,
+                "content": {media_type: {} for media_type in sorted(media_types)},
+            },
+            **READ_REFUSED,
+        },
     }
 
 
@@ -421,6 +460,8 @@ def done(description: str, fields: Json, required: Iterable[str]) -> Json:
 def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
     for query in QUERIES:
         parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query.params)]
+        if query.opens_cases:
+            parameters.append(REASON)
         yield (
             re.sub(r":\w+}", "}", query.path),
             {
