@@ -8,7 +8,7 @@ LISTED = """
 404 calendar-not-found callback-not-found case-not-found clock-not-found concern-not-found
     escalation-not-found evidence-not-found followup-not-found handoff-not-found
     interaction-not-found key-not-found not-found note-not-found offer-not-found policy-not-found
-    promise-not-found run-not-found solution-not-found version-not-found
+    position-not-found promise-not-found run-not-found solution-not-found version-not-found
 405 method-not-allowed
 408 request-timeout
 409 already-assigned already-decided command-in-progress version-conflict what-if-running

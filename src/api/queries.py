@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api import bodies, scope, slabook
-from api.cases import CaseAt, Told, get_case, get_history
+from api.cases import CaseAt, Replayed, ReplayOf, Told, get_case, get_history, get_replay
 from api.clocks import ClocksOfCase, CycleAsked, Explained, explain_clock, get_case_clocks
 from api.reading import PEOPLE, Asked, Page, Params, Query
 from api.supposing import MAY_ASK, WHAT_IF, WhatIfRun, get_what_if
@@ -228,6 +228,7 @@ QUERIES = (
     Query("/v1/cases", CaseList, PEOPLE, paging.Page[cases.Case], list_cases),
     Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
     Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
+    Query("/v1/cases/{case_id:uuid}/replay", ReplayOf, PEOPLE, paging.Page[Replayed], get_replay),
     Query("/v1/queues", Params, COUNTED, paging.Page[agent_queues.Queue], list_queues),
     Query(
         "/v1/queues/{queue:str}/items",

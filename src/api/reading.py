@@ -25,6 +25,8 @@ LIMIT_MAX = 200
 PEOPLE = LEADS | {Role.AGENT, Role.AUDITOR}
 
 Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+Cursor = Annotated[str, Meta(max_length=2000)]
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,8 +39,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Page(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every list may be asked with."""
 
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 50
-    after: Annotated[str, Meta(max_length=2000)] | None = None
+    limit: Limit = 50
+    after: Cursor | None = None
     """The `next` of the page before."""
 
 

@@ -21,7 +21,7 @@ ANSWERING = (
     SRC / "casecore" / "clockset" / "decisions.py",
     *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "reckoning", "supposing")),
     *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),
-    SRC.parent / "projections" / "case_file.py",
+    *(SRC.parent / "projections" / f"{name}.py" for name in ("case_file", "replay")),
 )
 STATUS_BY_NAME = {error.__name__: status for error, status in STATUS.items()}
 ELSEWHERE = {
