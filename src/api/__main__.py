@@ -10,6 +10,7 @@ from api.commands.importing import import_file
 from api.commands.keys import keys
 from api.commands.policy import policy
 from api.commands.projections import projections
+from api.commands.replay import replay
 from api.commands.serving import migrate, serve
 from api.commands.sla import sla
 from casecore.errors import CaseError
@@ -29,7 +30,18 @@ def casecore() -> None:
     """
 
 
-for command in (serve, demo, import_file, history, policy, sla, keys, projections, migrate):
+for command in (
+    serve,
+    demo,
+    import_file,
+    history,
+    replay,
+    policy,
+    sla,
+    keys,
+    projections,
+    migrate,
+):
     casecore.add_command(command)
 
 

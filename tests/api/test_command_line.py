@@ -68,7 +68,18 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
 
 
-COMMANDS = ("demo", "history", "import", "keys", "migrate", "policy", "projections", "serve", "sla")
+COMMANDS = (
+    "demo",
+    "history",
+    "import",
+    "keys",
+    "migrate",
+    "policy",
+    "projections",
+    "replay",
+    "serve",
+    "sla",
+)
 
 
 def test_help_names_every_command(shell: Shell) -> None:
