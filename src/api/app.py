@@ -44,7 +44,8 @@ def create_app(desks: Desks) -> Litestar:
             raise Unavailable(
                 "not-ready", "casecore is starting, stopping, or without its database"
             )
-        return json({"status": "ready"})
+        troubles = {"troubles": found} if (found := desks.troubles) else {}
+        return json({"status": "ready", **troubles})
 
     @route("/v1/openapi.json", http_method=READ)
     async def openapi() -> Answer:

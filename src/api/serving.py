@@ -73,7 +73,7 @@ async def serve(desks: Desks, host: str, port: int, say: Callable[[str], None] =
     gc.freeze()
     gc.set_threshold(*GARBAGE)
     listener = listen(host, port)
-    desks.keep_deadlines()
+    desks.stay()
     await Server(config, desks, say).serve([listener])
 
 

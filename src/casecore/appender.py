@@ -62,6 +62,8 @@ class Appender:
         self.ledger = ledger
         self.on_appended: list[Callable[[int], None]] = []
         """Told the last position after a flush; what stands here must neither wait nor fail."""
+        self.barred: Callable[[], Unavailable] | None = None
+        """What to answer everyone with while nothing may be written to this ledger."""
         self._ready: deque[_Waiting] = deque()
         self._turns: dict[int, deque[_Waiting] | None] = {}
         """Who comes after the one whose turn it is, for each stream and command id in use."""
@@ -81,6 +83,8 @@ class Appender:
         """
         if self._closed:
             raise Unavailable("store-unavailable", "casecore is stopping; ask again shortly")
+        if self.barred is not None:
+            raise self.barred()
         if self._queued >= QUEUE_MAX:
             raise Unavailable("store-busy", "too much is waiting to be stored; ask again shortly")
         waiting = _Waiting(request)
