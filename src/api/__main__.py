@@ -4,6 +4,7 @@ import sys
 
 import rich_click as click
 
+from api.commands.audit import audit
 from api.commands.demo import demo
 from api.commands.history import history
 from api.commands.importing import import_file
@@ -36,6 +37,7 @@ for command in (
     import_file,
     history,
     replay,
+    audit,
     policy,
     sla,
     keys,

@@ -69,6 +69,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 
 COMMANDS = (
+    "audit",
     "demo",
     "history",
     "import",
