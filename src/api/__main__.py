@@ -31,19 +31,21 @@ def casecore() -> None:
     """
 
 
-for command in (
+COMMANDS = (
     serve,
     demo,
     import_file,
     history,
     replay,
-    audit,
     policy,
     sla,
+    audit,
     keys,
     projections,
     migrate,
-):
+)
+
+for command in COMMANDS:
     casecore.add_command(command)
 
 

@@ -64,6 +64,7 @@ class Query(NamedTuple):
     who: frozenset[Role]
     answers: Any
     ask: Callable[[Asked], Awaitable[Any]]
+    media: tuple[str, ...] = ("application/json",)
 
 
 def reads(door: Door, query: Query) -> HTTPRouteHandler:

@@ -148,7 +148,13 @@ def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("history", "C-0"), ("keys", "list"), ("policy", "show"), ("projections", "status")],
+    [
+        ("audit", "checkpoint"),
+        ("history", "C-0"),
+        ("keys", "list"),
+        ("policy", "show"),
+        ("projections", "status"),
+    ],
 )
 def test_who_only_reads_makes_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
     var = tmp_path / "var"

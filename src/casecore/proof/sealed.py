@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from casecore.database import Pool
 from casecore.errors import Unavailable
 from casecore.integrity import sized_name
 from casecore.proof.tree import (
+    HASH_BYTES,
     Edge,
     Span,
     TileId,
@@ -29,16 +30,16 @@ CHECKPOINT = "SELECT size, root, note, sealed_at FROM proof.checkpoint WHERE led
 # leaves the process to those who ask it something; whoever verifies a ledger hashes for themselves.
 LEAF = r"""
     sha256('\x00'::bytea
-        || sha256('\x03'::bytea
-            || $4 || uuid_send(stream_id) || int8send(version)
+        || sha256($4 || uuid_send(stream_id) || int8send(version)
             || int4send(octet_length(type)) || textsend(type) || uuid_send(command_id)
             || int4send(octet_length(meta)) || meta || data_hash)
         || head || int8send(position)
         || int8send((extract(epoch FROM recorded_at) * 1000000)::bigint))
 """
 LEAVES = f"""
-    SELECT count(*), string_agg({LEAF}, ''::bytea ORDER BY position)
-    FROM es.event WHERE ledger = $1 AND position > $2 AND position <= $3
+    SELECT string_agg({LEAF}, ''::bytea)
+    FROM (SELECT * FROM es.event WHERE ledger = $1 AND position > $2 AND position <= $3
+          ORDER BY position) AS in_order
 """
 
 
@@ -100,13 +101,14 @@ class SealedLedger:
 
     async def leaves(self, after: int, upto: int) -> bytes:
         """Hashed from the events themselves, from behind one position to another."""
-        row: Any = await self.pool.fetchrow(LEAVES, self.id, after, upto, sized_name(self.ledger))
-        count, leaves = row
+        named = b"\x03" + sized_name(self.ledger)
+        leaves: bytes = await self.pool.fetchval(LEAVES, self.id, after, upto, named) or b""
+        count = len(leaves) // HASH_BYTES
         if count != upto - after:
             raise broken(
                 f"of the events from {after + 1} to {upto}, {upto - after - count} are missing"
             )
-        return leaves or b""
+        return leaves
 
     async def edge(self, at: Checkpoint | None) -> Edge:
         """The tree that the checkpoint is of, ready to grow."""

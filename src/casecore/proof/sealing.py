@@ -19,7 +19,7 @@ from casecore.proof.restoring import Accepted, Finding, accept, examine
 from casecore.proof.sealed import LEAVES_MAX, Checkpoint, SealedLedger
 from casecore.proof.tree import Edge
 
-GATHER_SECONDS = 0.1
+GATHER_SECONDS = 0.2
 """How long to let more come together: a checkpoint costs as much for one event as for hundreds."""
 LOOK_SECONDS = 0.5
 """How soon the ledger is looked at again when nobody told of anything new."""
@@ -77,14 +77,16 @@ class Sealing:
         found += ["export-failing" for export in self.exports if export.failure]
         return found
 
+    def verifier(self) -> VerifierKey | None:
+        """Whom to believe of this ledger, once there is a key."""
+        if not self.key_path.exists():
+            return None
+        return SealingKey.read(self.key_path).verifier(origin(self.ledger.ledger))
+
     async def guard(self) -> None:
         """Let nothing be written to a ledger that is not the one that was sealed."""
-        findings = await examine(self.ledger, self.key_path, self._places)
-        for finding in findings:
-            if finding not in self.findings:
-                logger.error("%s", finding.sentence)
-        self.findings = findings
-        self.appender.barred = findings[0].refusal if findings else None
+        self.findings = await examine(self.ledger, self.key_path, self._places)
+        self.appender.barred = self.findings[0].refusal if self.findings else None
 
     async def accept(self, by: str, reason: str) -> Accepted:
         """Go on with a ledger that is not the one that was sealed, as somebody decided."""
@@ -183,7 +185,12 @@ class Sealing:
     async def _until_unbarred(self) -> None:
         """Hold the ledger against its checkpoints, until they agree or somebody has accepted it."""
         await self.guard()
+        told: list[Finding] = []
         while self.findings:
+            for finding in self.findings:
+                if finding not in told:
+                    logger.error("%s", finding.sentence)
+            told = self.findings
             await asyncio.sleep(BARRED_SECONDS)
             await self.guard()
 
