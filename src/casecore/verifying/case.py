@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from casecore.clockset.state import clockset_id
-from casecore.integrity import core_hash, leaf_hash
+from casecore.integrity import core_hash
 from casecore.ledger import Row
 from casecore.proof.notes import VerifierKey
 from casecore.proof.sealed import Checkpoint, SealedLedger
@@ -22,7 +22,7 @@ from casecore.proof.tree import (
     tiles_of,
 )
 from casecore.recorder import Recorder
-from casecore.verifying.diagnosing import Around, wrongs
+from casecore.verifying.diagnosing import Around, finite, leaf_of, wrongs
 from casecore.verifying.findings import Finding, finding
 from casecore.verifying.whole import check_checkpoints
 
@@ -97,7 +97,10 @@ async def verify_case(
 
 async def streams_of(recorder: Recorder, case_id: UUID) -> list[list[Row]]:
     """The events of a case, and those of its clocks."""
-    return [await recorder.history(id, after=-1) for id in (case_id, clockset_id(case_id))]
+    return [
+        [finite(row) for row in await recorder.history(id, after=-1)]
+        for id in (case_id, clockset_id(case_id))
+    ]
 
 
 async def prove(
@@ -123,7 +126,7 @@ async def prove(
                 row.meta,
                 row.data_hash,
             )
-            leaf = leaf_hash(core, row.head, row.position, row.recorded_at)
+            leaf = leaf_of(row, core, row.head, row.position)
             path = paths.get(row.position)
             hashes = None if path is None else [hash_of(span, tiles) for span in path]
             proved.append(Proved(row, core, leaf, hashes))
@@ -153,14 +156,15 @@ def _tile(position: int) -> TileId:
 
 def _wrong(ledger: str, stream: Sequence[Row], tiles: dict[int, bytes]) -> list[Finding]:
     findings = []
-    for index, row in enumerate(stream):
+    at = {row.version: row for row in stream}
+    for previous, row in zip([None, *stream], stream, strict=False):
         around = Around(
             row=row,
             slot=int.from_bytes(row.stream_id.bytes[-2:], "big") & 0x3FF,
-            before=stream[index - 1] if index else None,
-            earlier=stream[index - 2] if index > 1 else None,
-            after=stream[index + 1] if index + 1 < len(stream) else None,
-            previous=stream[index - 1] if index else None,
+            before=at.get(row.version - 1),
+            earlier=at.get(row.version - 2),
+            after=at.get(row.version + 1),
+            previous=previous,
             sealed=tiles.get(row.position),
             command=None,
         )

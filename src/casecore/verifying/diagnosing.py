@@ -1,6 +1,7 @@
 """Finds out what is wrong with an event that does not agree with what is around it."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -68,9 +69,9 @@ def wrongs(ledger: str, around: Around) -> Iterator[tuple[Code, str]]:
         return
     if reckoned != row.head:
         leaf = _sealed_leaf(around)
-        if leaf == leaf_hash(core, row.head, row.position, row.recorded_at):
+        if leaf == leaf_of(row, core, row.head, row.position):
             return  # It is as it was sealed: the one before it is not.
-        if leaf == leaf_hash(core, reckoned, row.position, row.recorded_at) or _followed(
+        if leaf == leaf_of(row, core, reckoned, row.position) or _followed(
             ledger, around, reckoned
         ):
             yield "head-changed", f"its head is {row.head.hex()}, and was {reckoned.hex()}"
@@ -106,7 +107,7 @@ def wrongs(ledger: str, around: Around) -> Iterator[tuple[Code, str]]:
 
 async def _around(recorder: Recorder, position: int, sealed: bytes | None) -> Around | None:
     beside = await recorder.read(max(position - 2, 0), 2, upto=position)
-    rows = {row.position: row for row in beside}
+    rows = {row.position: finite(row) for row in beside}
     row = rows.get(position)
     if row is None:
         return None
@@ -131,6 +132,19 @@ async def _around(recorder: Recorder, position: int, sealed: bytes | None) -> Ar
         sealed=sealed,
         command=None if last is None else (last, written),
     )
+
+
+def finite(row: Row) -> Row:
+    """PostgreSQL's endless times come without a zone."""
+    at = row.recorded_at
+    return row if at.tzinfo else row._replace(recorded_at=at.replace(tzinfo=UTC))
+
+
+def leaf_of(row: Row, core: bytes, head: bytes, position: int) -> bytes:
+    try:
+        return leaf_hash(core, head, position, row.recorded_at)
+    except OverflowError:  # No event was recorded at such a time.
+        return b""
 
 
 def _core(ledger: str, row: Row, data_hash: bytes) -> bytes:
@@ -181,7 +195,7 @@ def _place_of(around: Around, core: bytes) -> int | None:
     first = (row.position - 1 >> TILE_HEIGHT << TILE_HEIGHT) + 1
     assert around.sealed is not None
     for index in range(len(around.sealed) // HASH_BYTES):
-        leaf = leaf_hash(core, row.head, first + index, row.recorded_at)
+        leaf = leaf_of(row, core, row.head, first + index)
         if leaf == around.sealed[index * HASH_BYTES : (index + 1) * HASH_BYTES]:
             return first + index
     return None

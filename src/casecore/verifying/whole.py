@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from asyncpg.exceptions import DataError
 
 from casecore.database import Pool, connect
 from casecore.errors import CaseError, Malformed, Unavailable
@@ -293,7 +294,7 @@ async def _consistent(
 async def _root(sealed: SealedLedger, size: int) -> bytes:
     try:
         return await sealed.root(size)
-    except Unavailable:  # The tiles or the events do not even give one.
+    except (Unavailable, DataError):  # The tiles or the events do not even give one.
         return b""
 
 
