@@ -37,7 +37,8 @@ def grows(pace: Pace) -> list[Compared]:
 
 async def seals(bench: Bench) -> list[Compared]:
     events = await bench.events()
-    given = ProofSettings(bench.folder / "sealing.key", (bench.folder / "checkpoints",))
+    folder = bench.folder / f"sealed-{events}"
+    given = ProofSettings(folder / "sealing.key", (folder / "checkpoints",))
     sealing = Sealing(bench.desk.sealed, bench.desk.appender, given)
     began = perf_counter()
     await sealing.seal_now()
@@ -55,6 +56,7 @@ async def seals(bench: Bench) -> list[Compared]:
 
     async def sealed() -> float:
         async with running(bench, sealing):
+            await until_sealed(bench)  # What the others wrote in their turn.
             return await appends_a_second(bench.desk, bench.pace.seconds)
 
     figures = await in_turns(

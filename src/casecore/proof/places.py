@@ -43,12 +43,13 @@ class Place:
         return kept[:1] if len({found.note for found in kept}) == 1 else kept
 
     def keep(self, note: str, size: int, key: VerifierKey) -> None:
-        """Put the note there, whole or not at all, and durably."""
+        """Put the note there, under its size and as the latest."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / KEY).exists():
             _write(self.folder / KEY, f"{key}\n")
-        _write(self.folder / f"{size:020}{SUFFIX}", note)
-        _write(self.folder / LATEST, note)
+        numbered = self.folder / f"{size:020}{SUFFIX}"
+        _write(numbered, note)
+        self._point_to(numbered, note)
         now = datetime.now(UTC)
         if now >= self._thinned_at + THIN_EVERY:
             self._thinned_at = now
@@ -65,6 +66,19 @@ class Place:
             with suppress(FileNotFoundError):
                 path.rename(aside / path.name)
         return aside
+
+    def _point_to(self, numbered: Path, note: str) -> None:
+        """By another name of the file where that can be: to sync it twice would hold up others who
+        wait for the disk, as appends do."""
+        link = self.folder / f".{LATEST}.{os.getpid()}"
+        link.unlink(missing_ok=True)
+        try:
+            link.hardlink_to(numbered)
+        except OSError:
+            _write(self.folder / LATEST, note)
+        else:
+            link.replace(self.folder / LATEST)
+            link.unlink(missing_ok=True)  # It stays when both were the same file already.
 
     def _numbered(self) -> list[Path]:
         return sorted(self.folder.glob(f"{'[0-9]' * 20}{SUFFIX}"))
@@ -86,15 +100,10 @@ def _written_at(path: Path) -> datetime:
 
 
 def _write(path: Path, text: str) -> None:
+    """Whole or not at all, whatever happens meanwhile."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    with suppress(OSError):  # Not every kind of folder can do this; the note is in it all the same.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -131,7 +131,8 @@ class Sealing:
             latest = await self.ledger.latest()
             self._edge = await self.ledger.edge(latest)
             if latest is not None:
-                self._export(latest.note, latest.size, key)
+                # The key may be another one than then.
+                self._export(self._signed(latest.size, latest.root, key), latest.size, key)
         head = await self.ledger.head()
         if head < self._edge.size:
             self._edge = None
@@ -142,7 +143,7 @@ class Sealing:
     async def _seal(self, edge: Edge, size: int, key: SealingKey) -> None:
         grown, tiles = edge.grow(await self.ledger.leaves(edge.size, size))
         root = grown.root()
-        note = key.sign(Head(origin(self.ledger.ledger), size, root))
+        note = self._signed(size, root, key)
         row = await self.ledger.pool.fetchrow(
             SEAL,
             *(self.ledger.id, edge.size, size, root, note),
@@ -155,6 +156,9 @@ class Sealing:
             raise Moved
         self._edge = grown
         self._export(note, size, key)
+
+    def _signed(self, size: int, root: bytes, key: SealingKey) -> str:
+        return key.sign(Head(origin(self.ledger.ledger), size, root))
 
     def _export(self, note: str, size: int, key: SealingKey) -> None:
         for export in self.exports:
@@ -224,21 +228,18 @@ class Export:
         pause = EXPORT_SECONDS
         while True:
             await self._offered.wait()
-            if await self.bring():
-                pause = EXPORT_SECONDS
-            else:
-                self._offered.set()
-                pause = min(2 * pause, RETRY_SECONDS_MAX)
+            pause = EXPORT_SECONDS if await self.bring() else min(2 * pause, RETRY_SECONDS_MAX)
             await asyncio.sleep(pause)
 
     async def bring(self) -> bool:
-        """Bring the newest there now, if there is one. Whether the place has it."""
-        self._offered.clear()
-        if self._newest is None:
+        """Bring the newest there now, unless it is there. Whether the place has it."""
+        if self._newest is None or not self._offered.is_set():
             return True
+        self._offered.clear()
         try:
             await asyncio.to_thread(self.place.keep, *self._newest)
         except OSError as error:
+            self._offered.set()
             if self.failure is None:
                 logger.error("cannot keep checkpoints in %s: %s", self.place.folder, error)
             self.failure = str(error)

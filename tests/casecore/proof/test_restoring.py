@@ -185,6 +185,9 @@ async def test_a_checkpoint_of_another_key_or_none_at_all_is_not_believed(
         with pytest.raises(Unavailable, match="is not signed with casecore/main"):
             await write(sealing, 1)
         await sealing.accept("olga", "The key was lost with the old machine")
+        await sealing.seal_now()
+    async with casecore(database_url, given) as sealing:
+        assert sealing.findings == []
         await write(sealing, 1)
 
 
