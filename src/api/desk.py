@@ -15,6 +15,7 @@ from casecore.following import Feed
 from casecore.proof.sealed import SealedLedger
 from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.recorder import Recorder
+from casecore.verifying.scrubbing import Scrubber
 from projections import PROJECTIONS
 from projections.agenda import Agenda
 from projections.case_file import CaseFiles
@@ -47,15 +48,20 @@ class Desk:
         if self.sealing:
             self.appender.on_appended.append(self.sealing.wake)
             self.feed.on_rows.append(self.sealing.wake)
+        self.scrubber = Scrubber(self.sealed, self.sealing) if self.sealing else None
 
     def stay(self, url: str) -> None:
         """Do what one of the processes that stay must do for the ledger."""
         self.deadlines.start(url)
         if self.sealing:
             self.sealing.start(url)
+        if self.scrubber:
+            self.scrubber.start(url)
 
     async def close(self) -> None:
         await self.what_ifs.close()
+        if self.scrubber:
+            await self.scrubber.close()
         await self.deadlines.close()
         await self.appender.close()
         if self.sealing:
@@ -123,8 +129,8 @@ class Desks:
     @property
     def troubles(self) -> list[str]:
         """The codes of what somebody should look at, while everything is answered."""
-        sealings = [desk.sealing for desk in self._desks.values() if desk.sealing]
-        return sorted({code for sealing in sealings for code in sealing.troubles})
+        troubled = [part for desk in self._desks.values() for part in (desk.sealing, desk.scrubber)]
+        return sorted({code for part in troubled if part for code in part.troubles})
 
     async def ready(self) -> bool:
         """Whether a request that came now could be answered."""

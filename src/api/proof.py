@@ -23,6 +23,7 @@ from casecore.ledger import Row
 from casecore.proof.notes import origin
 from casecore.proof.sealed import Checkpoint, SealedLedger
 from casecore.proof.tree import HASH_BYTES, SIZE_MAX, TILE_WIDTH, TileId
+from casecore.verifying.scrubbing import Verdict, verdict
 
 READERS = LEADS | {Role.AUDITOR}
 PROVERS = READERS | {Role.SERVICE}
@@ -173,6 +174,11 @@ async def get_sealing_key(asked: Asked) -> Answer:
     if key is None:
         raise NotFound("checkpoint-not-found", f"{origin(asked.desk.ledger)} has no key yet")
     return Answer(f"{key}\n".encode(), [TEXT_TYPE])
+
+
+async def get_verdict(asked: Asked) -> Verdict:
+    """Whether what is stored is what was recorded, as far as was looked while serving."""
+    return await verdict(asked.desk.pool, asked.desk.id)
 
 
 async def inclusion(desk: Desk, position: int, size: int | None = None) -> Inclusion:

@@ -22,6 +22,7 @@ from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 from casecore.sla.cycle import ClockState
 from casecore.sla.events import TargetKind
 from casecore.solutions.events import Proposer
+from casecore.verifying.scrubbing import Verdict
 from projections import (
     agent_queues,
     callbacks,
@@ -247,6 +248,7 @@ QUERIES = (
     Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
     Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
+    Query("/v1/proof/verdict", Params, proof.READERS, Verdict, proof.get_verdict),
     Query(
         "/v1/proof/checkpoint",
         proof.CheckpointAsked,
