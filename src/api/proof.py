@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from api.answers import Answer
 from api.bodies import converted
 from api.desk import Desk
+from api.evidence.bundle import bundle
 from api.reading import Asked, Params
 from casecore.actors import Role
 from casecore.asking import LEADS
@@ -30,6 +31,7 @@ PROVERS = READERS | {Role.SERVICE}
 """Who may ask: hashes tell nothing of what is in a case."""
 
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
+ZIP_TYPE = (b"content-type", b"application/zip")
 BYTES_TYPE = (b"content-type", b"application/octet-stream")
 UNCHANGING = (b"cache-control", b"private, max-age=31536000, immutable")
 
@@ -179,6 +181,13 @@ async def get_sealing_key(asked: Asked) -> Answer:
 async def get_verdict(asked: Asked) -> Verdict:
     """Whether what is stored is what was recorded, as far as was looked while serving."""
     return await verdict(asked.desk.pool, asked.desk.id)
+
+
+async def get_bundle(asked: Asked) -> Answer:
+    """A case and its proof as a zip file, to be checked elsewhere without casecore."""
+    made = await bundle(asked.desk, asked.ids["case_id"])
+    named = (b"content-disposition", b'attachment; filename="%s"' % made.name.encode())
+    return Answer(made.body, [ZIP_TYPE, named])
 
 
 async def inclusion(desk: Desk, position: int, size: int | None = None) -> Inclusion:

@@ -230,6 +230,14 @@ QUERIES = (
     Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
     Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
     Query("/v1/cases/{case_id:uuid}/replay", ReplayOf, PEOPLE, paging.Page[Replayed], get_replay),
+    Query(
+        "/v1/cases/{case_id:uuid}/bundle",
+        Params,
+        proof.READERS,
+        bytes,
+        proof.get_bundle,
+        media=("application/zip",),
+    ),
     Query("/v1/queues", Params, COUNTED, paging.Page[agent_queues.Queue], list_queues),
     Query(
         "/v1/queues/{queue:str}/items",
