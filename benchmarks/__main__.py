@@ -19,6 +19,7 @@ from benchmarks import (
     importing,
     report,
     sealing,
+    verifying,
 )
 from benchmarks.ledgers import Bench
 from benchmarks.measuring import QUICK, THOROUGH, Compared, Pace
@@ -38,6 +39,7 @@ COMPARISONS: dict[str, Callable[[Bench], Awaitable[list[Compared]]]] = {
     "commands": asking.commands,
     "appends": appending.appends,
     "seals": sealing.seals,
+    "verifies": verifying.verifies,
     "import": importing.imports,
 }
 # These need no ledger, so they are measured once.

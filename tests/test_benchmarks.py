@@ -25,7 +25,9 @@ ROWS = (
     "from a command to its event in every read model, to who looks, p50 | ",
     "sealing what is there, events | ",
     "from an event to its checkpoint, at 10,000 events/s, p99 | ",
+    "one caller, append p50, while it is sealed | the same, and nothing seals",
     "appends, 256 callers, while it is sealed | the same, and nothing seals",
+    "verifying everything by one process, events | ",
 )
 
 

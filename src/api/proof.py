@@ -25,6 +25,7 @@ from casecore.proof.notes import origin
 from casecore.proof.sealed import Checkpoint, SealedLedger
 from casecore.proof.tree import HASH_BYTES, SIZE_MAX, TILE_WIDTH, TileId
 from casecore.verifying.scrubbing import Verdict, verdict
+from projections.paging import Page
 
 READERS = LEADS | {Role.AUDITOR}
 PROVERS = READERS | {Role.SERVICE}
@@ -118,6 +119,22 @@ class Consistency(msgspec.Struct, frozen=True):
     proof: list[str]
 
 
+class RestoreView(msgspec.Struct, frozen=True):
+    """That somebody went on with a ledger that is not what a checkpoint has."""
+
+    accepted_at: datetime
+    accepted_by: str
+    reason: str
+    code: str
+    """What was found: the ledger rolled back, forked, or the checkpoint not to be believed."""
+    ledger_size: int
+    ledger_root: str
+    """Of the ledger as it was accepted."""
+    note: str
+    """The checkpoint that it does not agree with."""
+    found_in: str
+
+
 async def get_checkpoint(asked: Asked) -> Answer | CheckpointView:
     """The latest checkpoint: a signed note, or the same as JSON."""
     checkpoint = await latest(asked.desk.sealed)
@@ -167,6 +184,15 @@ async def get_tile(asked: Asked) -> Answer:
             " is, and 1234067 is written x001/x234/067",
         )
     return Answer(hashes, [BYTES_TYPE, UNCHANGING])
+
+
+async def list_restores(asked: Asked) -> Page[RestoreView]:
+    """When somebody accepted a ledger that was rolled back or forked, and why; the last first."""
+    restores = [
+        RestoreView(**restore._asdict() | {"ledger_root": base64(restore.ledger_root)})
+        for restore in await asked.desk.sealed.restores()
+    ]
+    return Page(restores, None)
 
 
 async def get_sealing_key(asked: Asked) -> Answer:

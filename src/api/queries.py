@@ -295,6 +295,13 @@ QUERIES = (
         media=("application/octet-stream",),
     ),
     Query(
+        "/v1/proof/restores",
+        Params,
+        proof.PROVERS,
+        paging.Page[proof.RestoreView],
+        proof.list_restores,
+    ),
+    Query(
         "/v1/proof/key",
         Params,
         proof.PROVERS,

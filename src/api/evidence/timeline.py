@@ -53,7 +53,7 @@ def html(evidence: "Evidence") -> str:
         root=checkpoint.root.hex(),
         head=evidence.streams[0][1][-1].head.hex(),
         key=str(evidence.key),
-        fingerprint=sha256(evidence.key.public).hexdigest().upper(),
+        fingerprint=grouped(sha256(evidence.key.public).hexdigest().upper()),
     )
 
 
@@ -102,6 +102,11 @@ def facts(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield name, "yes" if data else "no"
         case _:
             yield name, str(data)
+
+
+def grouped(fingerprint: str) -> str:
+    """As verify.py prints it, to be compared by eye or read out."""
+    return " ".join(fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4))
 
 
 def words(key: str) -> str:
