@@ -18,9 +18,9 @@ LISTED = """
 415 unsupported-media-type
 422 actions-required already-in-library already-waiting alternatives-required ambiguous-local-time
     apology-required attempts-required authority-not-needed authority-required backdating-limit
-    before-receipt bundle-too-large calendar-never-open callback-ambiguous callback-over callback-required
-    can-do-required clock-ambiguous clock-not-ours clock-over corrections-required day-not-over
-    due-beyond-horizon due-required effective-from-invalid escalation-not-accepted
+    before-receipt bundle-too-large calendar-never-open callback-ambiguous callback-over
+    callback-required can-do-required clock-ambiguous clock-not-ours clock-over corrections-required
+    day-not-over due-beyond-horizon due-required effective-from-invalid escalation-not-accepted
     goodwill-awaiting-approval goodwill-gone goodwill-limit-exceeded goodwill-not-accepted
     goodwill-still-valid goodwill-unsettled handover-note-required idempotency-key-reuse
     intake-incomplete invalid-transition no-goodwill-policy no-open-concern no-policies
