@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from casecore.appender import Appender
+from casecore.case.events.intake import NoteAdded
 from casecore.database import connect, ledger_id
 from casecore.eventsourced import EventRecorder
 from casecore.proof.notes import Head, SealingKey, VerifierKey, origin
@@ -20,6 +21,8 @@ from casecore.verifying.whole import Asked, Report, verify
 from tests.casecore.proof.test_restoring import backup, restored  # noqa: F401
 from tests.casecore.verifying.conftest import Tamper, Verify
 from tests.casecore.writing import Stream, asking
+from tests.spec import CASE_ID, registered
+from tests.telling import Telling
 
 
 def codes(report: Report) -> list[str]:
@@ -185,6 +188,19 @@ async def test_it_makes_no_difference_how_much_is_read_and_remembered(
 ) -> None:
     monkeypatch.setattr(events, "BATCH_BYTES", 1_000)
     assert (await verifying()).findings == ()
+
+
+async def test_large_events_are_read_whole(
+    recorder: Recorder, verifying: Verify, key: VerifierKey, tamper: Tamper
+) -> None:
+    telling = Telling(recorder)
+    notes = [NoteAdded(f"n{n}", "ä" * length) for n, length in enumerate((1, 8_190, 1_400_000) * 3)]
+    await telling.tell(CASE_ID, registered, *notes)
+    report = await verifying(Asked(key, decoding=True))
+    assert (report.events, report.findings) == (10, ())
+    await tamper("UPDATE es.event SET data = set_byte(data, 2000000, 65) WHERE position = 7")
+    [found] = (await verifying(Asked(key))).findings
+    assert (found.code, found.position) == ("data-changed", 7)
 
 
 async def test_heads_that_are_not_at_hand_are_asked_for(
