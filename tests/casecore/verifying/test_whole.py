@@ -1,5 +1,6 @@
 """A ledger is verified whole, in parts, by several processes, or from where it was trusted."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from casecore.recorder import Recorder
 from casecore.verifying import events, whole
 from casecore.verifying.events import Part, Walk
 from casecore.verifying.findings import MEANS
+from casecore.verifying.scrubbing import Scrubber
 from casecore.verifying.whole import Asked, Report, verify
 from tests.casecore.proof.test_restoring import backup, restored  # noqa: F401
 from tests.casecore.verifying.conftest import Tamper, Verify
@@ -188,6 +190,30 @@ async def test_it_makes_no_difference_how_much_is_read_and_remembered(
 ) -> None:
     monkeypatch.setattr(events, "BATCH_BYTES", 1_000)
     assert (await verifying()).findings == ()
+
+
+async def test_a_ledger_that_is_written_to_and_sealed_meanwhile_has_nothing_wrong(
+    appender: Appender, sealing: Sealing, verifying: Verify, database_url: str
+) -> None:
+    sealing.start(database_url)
+
+    async def write() -> None:
+        stream = Stream()
+        while True:
+            await appender.append(asking(stream, events=7))
+            sealing.wake()
+            await asyncio.sleep(0.001)
+
+    writing = asyncio.create_task(write())
+    scrubber = Scrubber(sealing.ledger, sealing)
+    reports = []
+    while len(reports) < 10 or reports[-1].checkpoints < 10:
+        reports.append(await verifying())
+        assert reports[-1].findings == ()
+        assert (await scrubber.run(pause=0)).state == "sound"
+    writing.cancel()
+    await sealing.close()
+    assert reports[-1].events > 500
 
 
 async def test_large_events_are_read_whole(
