@@ -13,6 +13,7 @@ from api.commands.importing import import_file
 from api.commands.keys import keys
 from api.commands.policy import policy
 from api.commands.projections import projections
+from api.commands.replay import replay
 from api.commands.serving import migrate, serve, work
 from api.commands.sla import sla
 from casecore.errors import CaseError
@@ -39,6 +40,7 @@ COMMANDS = (
     import_file,
     export,
     history,
+    replay,
     policy,
     sla,
     audit,

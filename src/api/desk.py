@@ -22,6 +22,7 @@ from casecore.following.past import Past
 from casecore.proof.sealed import SealedLedger
 from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.recorder import Recorder
+from casecore.verifying.scrubbing import Scrubber
 from casecore.views import make_views
 from projections import PROJECTIONS
 from projections.agenda import Agenda
@@ -71,6 +72,7 @@ class Desk:
         if self.sealing:
             self.appender.on_appended.append(self.sealing.wake)
             self.feed.on_rows.append(self.sealing.wake)
+        self.scrubber = Scrubber(self.sealed, self.sealing) if self.sealing else None
 
     async def show_bi(self) -> None:
         """Make the views that BI reads; people are served whether or not that can be done now."""
@@ -85,12 +87,16 @@ class Desk:
         self.deadlines.start(url)
         if self.sealing:
             self.sealing.start(url)
+        if self.scrubber:
+            self.scrubber.start(url)
 
     async def close(self) -> None:
         await self.broadcast.close()
         await self.what_ifs.close()
         await self.past.close()
         await self.access_log.close()
+        if self.scrubber:
+            await self.scrubber.close()
         await self.deadlines.close()
         await self.appender.close()
         if self.sealing:
@@ -114,7 +120,7 @@ class Desks:
         """In how many shares a read model is followed that nobody has begun yet."""
         self.staying: asyncio.Task[None] | None = None
         self.closing = False
-        self.checks: dict[str, Check] = {"sealing": self._sealed}
+        self.checks: dict[str, Check] = {"sealing": self._sealed, "scrubbing": self._scrubbed}
         """Of those who watch over the record, by name, for health and metrics to ask."""
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
@@ -187,6 +193,13 @@ class Desks:
         if not (troubles := {code for sealing in sealings for code in sealing.troubles}):
             return Verdict(True, "nothing keeps any ledger from being sealed")
         return Verdict(False, f"{', '.join(sorted(troubles))}: docs/proof.md says what to do")
+
+    async def _scrubbed(self) -> Verdict:
+        """What those found who hash all ledgers again, over and over."""
+        scrubbers = [desk.scrubber for desk in self._desks.values() if desk.scrubber]
+        if not (troubles := {code for scrubber in scrubbers for code in scrubber.troubles}):
+            return Verdict(True, "nothing was found that is not what was recorded")
+        return Verdict(False, f"{', '.join(sorted(troubles))}: `casecore audit verify` tells more")
 
     async def ready(self) -> bool:
         """Whether a request that came now could be answered."""

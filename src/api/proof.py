@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from api.answers import Answer
 from api.bodies import converted
 from api.desk import Desk
+from api.evidence.bundle import bundle
 from api.reading import Asked, Params
 from casecore.actors import Role
 from casecore.asking import LEADS
@@ -23,6 +24,7 @@ from casecore.ledger import Row
 from casecore.proof.notes import origin
 from casecore.proof.sealed import Checkpoint, SealedLedger
 from casecore.proof.tree import HASH_BYTES, SIZE_MAX, TILE_WIDTH, TileId
+from casecore.verifying.scrubbing import Verdict, verdict
 from projections.paging import Page
 
 READERS = LEADS | {Role.AUDITOR}
@@ -30,6 +32,7 @@ PROVERS = READERS | {Role.SERVICE}
 """Who may ask: hashes tell nothing of what is in a case."""
 
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
+ZIP_TYPE = (b"content-type", b"application/zip")
 BYTES_TYPE = (b"content-type", b"application/octet-stream")
 UNCHANGING = (b"cache-control", b"private, max-age=31536000, immutable")
 
@@ -199,6 +202,18 @@ async def get_sealing_key(asked: Asked) -> Answer:
     if key is None:
         raise NotFound("checkpoint-not-found", f"{origin(asked.desk.ledger)} has no key yet")
     return Answer(f"{key}\n".encode(), [TEXT_TYPE])
+
+
+async def get_verdict(asked: Asked) -> Verdict:
+    """Whether what is stored is what was recorded, as far as was looked while serving."""
+    return await verdict(asked.desk.pool, asked.desk.id)
+
+
+async def get_bundle(asked: Asked) -> Answer:
+    """A case and its proof as a zip file, to be checked elsewhere without casecore."""
+    made = await bundle(asked.desk, asked.ids["case_id"])
+    named = (b"content-disposition", b'attachment; filename="%s"' % made.name.encode())
+    return Answer(made.body, [ZIP_TYPE, named])
 
 
 async def inclusion(desk: Desk, position: int, size: int | None = None) -> Inclusion:

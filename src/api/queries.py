@@ -10,7 +10,7 @@ import msgspec
 from api import bodies, proof, scope, slabook
 from api.access import MAY_SEE, AccessList, list_accesses
 from api.accesslog import Access
-from api.cases import CaseAt, Told, get_case, get_history
+from api.cases import CaseAt, Replayed, ReplayOf, Told, get_case, get_history, get_replay
 from api.clocks import ClocksOfCase, CycleAsked, Explained, explain_clock, get_case_clocks
 from api.reading import PEOPLE, Asked, Page, PageThen, Params, Query, Then
 from api.supposing import MAY_ASK, WHAT_IF, WhatIfRun, get_what_if
@@ -24,6 +24,7 @@ from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 from casecore.sla.cycle import ClockState
 from casecore.sla.events import TargetKind
 from casecore.solutions.events import Proposer
+from casecore.verifying.scrubbing import Verdict
 from projections import (
     agent_queues,
     callbacks,
@@ -291,10 +292,20 @@ QUERIES = (
     Query("/v1/policies/sla", Params, PEOPLE, slabook.SlaPolicies, slabook.get_sla_policies),
     Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
     Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
+    Query("/v1/cases/{case_id:uuid}/replay", ReplayOf, PEOPLE, paging.Page[Replayed], get_replay),
+    Query(
+        "/v1/cases/{case_id:uuid}/bundle",
+        Params,
+        proof.READERS,
+        bytes,
+        proof.get_bundle,
+        media=("application/zip",),
+    ),
     Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
     Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
     Query("/v1/access-log", AccessList, MAY_SEE, paging.Page[Access], list_accesses),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
+    Query("/v1/proof/verdict", Params, proof.READERS, Verdict, proof.get_verdict),
     Query(
         "/v1/proof/checkpoint",
         proof.CheckpointAsked,

@@ -70,7 +70,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 COMMANDS = (
     *("audit", "bi", "demo", "history", "import", "keys", "migrate", "policy", "projections"),
-    *("serve", "sla", "work"),
+    *("replay", "serve", "sla", "work"),
 )
 
 

@@ -19,12 +19,13 @@ ANSWERING = (
     *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "ledger", "recorder")),
     *SRC.glob("api/*.py"),
     *SRC.glob("api/exports/*.py"),
+    SRC / "api" / "evidence" / "bundle.py",
     SRC / "casecore" / "clockset" / "decisions.py",
     *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "reckoning", "supposing")),
     *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),
     SRC / "casecore" / "following" / "past.py",
     SRC / "casecore" / "proof" / "sealed.py",
-    SRC.parent / "projections" / "case_file.py",
+    *(SRC.parent / "projections" / f"{name}.py" for name in ("case_file", "replay")),
 )
 STATUS_BY_NAME = {error.__name__: status for error, status in STATUS.items()}
 ELSEWHERE = {

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from api.commands.bundle import bundle
 from api.commands.opening import (
     at_desk,
     echo_json,
@@ -12,6 +13,7 @@ from api.commands.opening import (
     operator,
     printable,
 )
+from api.commands.verify import verify
 
 if TYPE_CHECKING:
     from api.desk import Desk
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 @click.group()
 def audit() -> None:
     """Prove what a ledger holds, and that it is still what it was. docs/proof.md explains it."""
+
+
+audit.add_command(verify)
+audit.add_command(bundle)
 
 
 @audit.command()

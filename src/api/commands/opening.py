@@ -110,14 +110,20 @@ def at_desk(
     name = ledger or settings().ledger
 
     async def working(desks: "Desks") -> T:
-        if reading and name not in (ledgers := await desks.ledgers()):
-            raise NotFound(
-                "ledger-not-found",
-                f"there is no ledger {name}: there is {', '.join(ledgers) or 'none yet'}",
-            )
+        if reading:
+            await refuse_unknown(desks, name)
         return await work(await desks.desk(name))
 
     return at_desks(working, following=following, reading=reading)
+
+
+async def refuse_unknown(desks: "Desks", name: str) -> None:
+    """Whoever only reads a ledger does not make it."""
+    if name not in (ledgers := await desks.ledgers()):
+        raise NotFound(
+            "ledger-not-found",
+            f"there is no ledger {name}: there is {', '.join(ledgers) or 'none yet'}",
+        )
 
 
 def operator() -> str:
