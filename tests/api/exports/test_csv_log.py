@@ -9,7 +9,7 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.exports.csv_log import COLUMNS, FORMULA, lined, shown
+from api.exports.csv_log import COLUMNS, lined
 from casecore.actors import Actor, Role
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.events import CaseEvent
@@ -17,6 +17,7 @@ from casecore.case.events.intake import Customer
 from casecore.case.state import Case
 from casecore.clockset.events import ClockEvent
 from casecore.core import Core
+from projections.cells import FORMULA, shown
 from tests.api.exports.exporting import exported
 
 CASE_EVENTS = {event.__name__ for event in get_args(CaseEvent | ClockEvent)}
