@@ -125,9 +125,9 @@ async def in_state(
     return Generation(*row) if row else None
 
 
-async def older(pool: Pool, projection: Projection) -> list[tuple[Generation, str]]:
+async def older(db: Connection | Pool, projection: Projection) -> list[tuple[Generation, str]]:
     """What serves of older versions, and the names of their ledgers."""
-    rows = await pool.fetch(
+    rows = await db.fetch(
         """
         SELECT g.ledger, g.name, g.generation, g.version, g.shape, l.name
         FROM ops.generation g JOIN es.ledger l USING (ledger)
