@@ -29,6 +29,7 @@ from tests.casecore.test_following import (
     tallies,
 )
 from tests.casecore.test_leases import follows
+from tests.casecore.test_running import left_over
 from tests.projections.test_rows import all_of, folded, stored
 
 
@@ -57,21 +58,6 @@ def newer(of: Projection) -> Any:
     if hasattr(of, "settled"):
         described["settled"] = of.settled
     return SimpleNamespace(**described | {"fold": of.fold, "VERSION": of.VERSION + 1})
-
-
-async def left_over(pool: Pool) -> set[str]:
-    """Tables of generations that there are not."""
-    rows = await pool.fetch(
-        r"""
-        SELECT relname FROM pg_class
-        WHERE relnamespace = 'ops'::regnamespace AND relkind = 'r' AND relname ~ '_\d+_\d+$'
-          AND NOT EXISTS (
-              SELECT FROM ops.generation
-              WHERE relname LIKE '%\_' || ledger || '\_' || generation
-          )
-        """
-    )
-    return {row["relname"] for row in rows}
 
 
 async def generations_of(pool: Pool, name: str = "tally") -> list[tuple[int, int, int, str]]:
