@@ -1,26 +1,35 @@
 """Whatever cannot be folded, and whenever: it waits alone, and in the end all is as it should."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from casecore.case.events.intake import NoteAdded
+from casecore.core import Core
 from casecore.database import Pool
 from casecore.following.feed import Feed
-from casecore.following.parking import replay_parked
+from casecore.following.parking import Replayed, parked, replay_parked
 from casecore.following.rebuilding import rebuild
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
 from tests.casecore.test_following import (
+    SOON,
     Tally,
     fold,
     keys,
+    new_case,
+    noted,
     projection,
+    tallies,
 )
+from tests.casecore.test_leases import die, follows
+from tests.projections.test_rows import all_of
 from tests.spec import registered
 from tests.telling import Telling
 
@@ -43,7 +52,7 @@ class Moods:
         return keys(recorded)
 
     def fold(self, key: tuple[UUID], row: Tally | None, recorded: Recorded) -> Tally | None:
-        if self.bad and getattr(recorded.event, "text", "") == "bad":
+        if self.bad and getattr(recorded.event, "text", "").startswith("bad"):
             raise ValueError("I do not like it")
         row = fold(key, row, recorded)
         if self.bad and row is not None and row.last == "huge":
@@ -128,3 +137,124 @@ async def test_what_is_parked_waits_alone_and_in_the_end_everything_is_folded_in
     assert (await replay_parked(pool, recorder, moods.projection)).left == 0
     assert await stored(pool, recorder) == expected
     assert await waiting(pool, recorder) == set()
+
+
+class Word(msgspec.Struct, frozen=True):
+    """How often a word was said, in whichever case."""
+
+    word: str
+    times: int
+
+
+def of_words(moods: "Moods") -> Any:
+    """A read model whose rows are about many streams."""
+
+    def words(recorded: Recorded) -> Iterable[tuple[str]]:
+        moods.keys(recorded)
+        text = getattr(recorded.event, "text", "hello")
+        return [(f"{text} {n}",) for n in range(5)]
+
+    def count(key: tuple[str], row: Word | None, recorded: Recorded) -> Word:
+        return Word(*key, (row.times if row else 0) + 1)
+
+    return projection(
+        "words", ROW=Word, KEY=("word",), INDEXES=(), BY_STREAM=False, keys=words, fold=count
+    )
+
+
+async def test_rows_that_many_streams_are_about_are_written_by_their_own_shard_alone(
+    core: Core, pool: Pool
+) -> None:
+    of = of_words(moods := Moods())
+    async with follows(core.recorder, of, shards=SHARDS) as feed:
+        case_id, other, third = [await new_case(core) for _ in range(3)]
+        await noted(core, case_id, "whose?", "again")
+        await feed.reached(await noted(core, other, "again"), SOON)
+        [row] = await parked(pool, core.recorder.id, ["words"])
+        assert (row.key, row.events) == (f"stream {case_id}", 2)
+        again = [f"again {n}" for n in range(5)]
+        assert await times(pool, *again) == [1] * 5
+
+        moods.bad = False
+        assert await replay_parked(pool, core.recorder, of) == Replayed(1, 2, left=0)
+        assert await times(pool, *again) == [2] * 5
+        await noted(core, third, "whose?", "again")
+        await feed.reached(await noted(core, other, "whose?"), SOON)
+        assert await times(pool, *again) == [3] * 5
+        assert await times(pool, *(f"whose? {n}" for n in range(5))) == [3] * 5
+    assert (await rebuild(pool, core.recorder, of)).same
+
+
+async def times(pool: Pool, *words: str) -> list[int]:
+    rows = await pool.fetch("SELECT times FROM ops.words WHERE word = ANY ($1)", words)
+    return [row["times"] for row in rows]
+
+
+async def test_what_is_parked_outlives_processes_and_changes_of_hands(
+    core: Core, pool: Pool
+) -> None:
+    moods = Moods()
+    cases = [await new_case(core) for _ in range(8)]
+    async with follows(core.recorder, moods.projection, shards=SHARDS) as one:
+        for case_id in cases[:4]:
+            position = await noted(core, case_id, "bad")
+        await one.reached(position, SOON)
+        async with follows(core.recorder, moods.projection) as two:
+            for case_id in cases:
+                position = await noted(core, case_id, "after")
+            await two.reached(position, SOON)
+            await die(two)
+            for case_id in cases:
+                position = await noted(core, case_id, "later")
+            await one.reached(position, SOON)
+        assert await tallies(pool) == {
+            case_id: (0, None) if case_id in cases[:4] else (2, "later") for case_id in cases
+        }
+        rows = await parked(pool, core.recorder.id, ["tally"])
+        assert [row.events for row in rows] == [3] * 4
+    moods.bad = False
+    assert await replay_parked(pool, core.recorder, moods.projection) == Replayed(4, 12, left=0)
+    async with follows(core.recorder, moods.projection) as three:
+        await three.reached(await noted(core, cases[0], "at last"), SOON)
+    assert await tallies(pool) == {
+        case_id: (3 if case_id in cases[:4] else 2, "later") for case_id in cases
+    } | {cases[0]: (4, "at last")}
+
+
+async def test_what_was_parked_is_folded_beside_those_who_write_and_follow(
+    core: Core, pool: Pool
+) -> None:
+    moods = Moods()
+    cases = [await new_case(core) for _ in range(12)]
+    stop = asyncio.Event()
+
+    async def write(mine: list[UUID]) -> int:
+        number = position = 0
+        while not stop.is_set():
+            number += 1
+            for case_id in mine:
+                text = f"{'bad' if number % 7 == 0 else 'note'} {number}"
+                position = await noted(core, case_id, text)
+        return position
+
+    async with (
+        follows(core.recorder, moods.projection, shards=SHARDS) as one,
+        follows(core.recorder, moods.projection) as two,
+    ):
+        core.appender.on_appended.append(one.wake)
+        writing = [asyncio.create_task(write(cases[n::4])) for n in range(4)]
+        for _ in range(5):
+            moods.bad = True
+            while not await waiting(pool, core.recorder):  # noqa: ASYNC110, nobody tells
+                await asyncio.sleep(0.02)
+            moods.bad = False
+            for _ in range(3):
+                assert (await replay_parked(pool, core.recorder, moods.projection)).left == 0
+        stop.set()
+        position = max(await asyncio.gather(*writing))
+        for feed in (one, two):
+            await feed.reached(position, SOON)
+        await replay_parked(pool, core.recorder, moods.projection)
+    news = await all_of(core.recorder)
+    assert await tallies(pool) == folded([(one.stream_id, one.event) for one in news])
+    assert (await rebuild(pool, core.recorder, moods.projection)).same

@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 from casecore.database import Connection, Pool
 from casecore.errors import Unavailable
-from casecore.following.projection import SLOTS, Projection, shapes
-from casecore.tables import Part
+from casecore.following.projection import SLOTS, Projection, shapes, slot_of
+from casecore.tables import Key, Part
 
 State = Literal["building", "serving", "kept"]
 
@@ -39,6 +39,9 @@ class Share(NamedTuple):
     @property
     def whole(self) -> bool:
         return self.last_slot - self.first_slot + 1 == SLOTS
+
+    def has(self, key: Key) -> bool:
+        return self.whole or self.first_slot <= slot_of(key) <= self.last_slot
 
 
 async def ensure(pool: Pool, ledger: int, projection: Projection, shards: int) -> Generation:

@@ -43,7 +43,7 @@ async def parked(pool: Pool, ledger: int, names: Sequence[str]) -> list[ParkedRo
     """What waits of these read models, the longest first."""
     rows = await pool.fetch(
         """
-        SELECT name, key, min(position), count(*),
+        SELECT name, key, min(position), count(DISTINCT position),
                (array_agg(error ORDER BY position))[1], min(parked_at)
         FROM ops.parked JOIN ops.generation USING (ledger, name, generation)
         WHERE ledger = $1 AND name = ANY ($2) AND state = 'serving'
@@ -57,17 +57,18 @@ async def parked(pool: Pool, ledger: int, names: Sequence[str]) -> list[ParkedRo
 async def replay_parked(pool: Pool, recorder: Recorder, projection: Projection) -> Replayed:
     """Fold what waits, in order, row by row; what still cannot be folded goes on waiting."""
     of = await generations.ensure(pool, recorder.id, projection, shards=1)
-    rows = events = left = 0
+    gone_on: set[tuple[str, int]] = set()
+    left: set[str] = set()
     for share in await generations.shares(pool, of):
         async with pool.acquire() as db, db.transaction():
             follower = Follower(pool, recorder, projection, of, await take(db, of, share))
             await follower.begin()
             for key, waiting in (await waiting_in(db, of, share, recorder)).items():
-                if await went_on(db, follower, of, key, waiting):
-                    rows, events = rows + 1, events + len(waiting)
+                if await went_on(db, follower, key, waiting):
+                    gone_on |= {(key, recorded.position) for recorded in waiting}
                 else:
-                    left += 1
-    return Replayed(rows, events, left)
+                    left.add(key)
+    return Replayed(len({key for key, _ in gone_on} - left), len(gone_on), len(left))
 
 
 async def take(db: Connection, of: Generation, share: Share) -> Share:
@@ -106,46 +107,48 @@ async def waiting_in(
 
 
 async def went_on(
-    db: Connection, follower: Follower, of: Generation, parked: str, waiting: Sequence[Recorded]
+    db: Connection, follower: Follower, parked: str, waiting: Sequence[Recorded]
 ) -> bool:
-    """Whether all that waits about a row could be folded and written; if not, why is noted."""
+    """Whether all that waits about a row could be folded and written; if not, why is noted. Of a
+    stream, each shard has what is about its own rows."""
     keys, whole = follower.projection.keys, parked.startswith("stream ")
     try:
         touched = [
             (key, recorded)
             for recorded in waiting
             for key in keys(recorded)
-            if whole or told(key) == parked
+            if (whole and follower.share.has(key)) or told(key) == parked
         ]
     except Exception as error:
-        await note(db, of, parked, f"{error!r}")
+        await note(db, follower, parked, f"{error!r}")
         return False
     failure = await follower.fold_now(db, touched)
     if failure is None:
         await db.execute(
             """
             DELETE FROM ops.parked
-            WHERE ledger = $1 AND name = $2 AND generation = $3 AND key = $4
+            WHERE ledger = $1 AND name = $2 AND generation = $3 AND shard = $4 AND key = $5
             """,
-            *of[:3],
+            *follower.id,
             parked,
         )
         return True
-    await note(db, of, parked, failure)
+    await note(db, follower, parked, failure)
     return False
 
 
-async def note(db: Connection, of: Generation, key: str, error: str) -> None:
+async def note(db: Connection, follower: Follower, key: str, error: str) -> None:
     await db.execute(
         """
-        UPDATE ops.parked p SET error = $5
-        WHERE ledger = $1 AND name = $2 AND generation = $3 AND key = $4 AND position = (
-            SELECT min(position) FROM ops.parked f
-            WHERE (f.ledger, f.name, f.generation, f.key)
-                = (p.ledger, p.name, p.generation, p.key)
-        )
+        UPDATE ops.parked p SET error = $6
+        WHERE ledger = $1 AND name = $2 AND generation = $3 AND shard = $4 AND key = $5
+          AND position = (
+              SELECT min(position) FROM ops.parked f
+              WHERE (f.ledger, f.name, f.generation, f.shard, f.key)
+                  = (p.ledger, p.name, p.generation, p.shard, p.key)
+          )
         """,
-        *of[:3],
+        *follower.id,
         key,
         error,
     )
