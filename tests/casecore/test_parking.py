@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from casecore.case.events.intake import NoteAdded
 from casecore.core import Core
 from casecore.database import Pool
+from casecore.following import parking
 from casecore.following.feed import Feed
 from casecore.following.parking import Replayed, parked, replay_parked
 from casecore.following.rebuilding import rebuild
@@ -258,3 +260,49 @@ async def test_what_was_parked_is_folded_beside_those_who_write_and_follow(
     news = await all_of(core.recorder)
     assert await tallies(pool) == folded([(one.stream_id, one.event) for one in news])
     assert (await rebuild(pool, core.recorder, moods.projection)).same
+
+
+async def test_what_waits_with_its_stream_comes_after_what_waited_with_its_row(
+    core: Core, pool: Pool
+) -> None:
+    moods = Moods()
+    feed = Feed(pool, core.recorder, [moods.projection])
+    case_id = await new_case(core)
+    await noted(core, case_id, "bad", "b", "whose?", "last")
+    await feed.catch_up()
+    before = await waiting(pool, core.recorder)
+    assert before == {
+        (f'["{case_id}"]', 2),
+        (f'["{case_id}"]', 3),
+        (f"stream {case_id}", 4),
+        (f"stream {case_id}", 5),
+    }
+    whose = moods.keys
+    moods.projection.keys = keys
+    assert await replay_parked(pool, core.recorder, moods.projection) == Replayed(0, 0, left=2)
+    rows = await parked(pool, core.recorder.id, ["tally"])
+    assert {row.key: row.error for row in rows}[f"stream {case_id}"] == f'waits for ["{case_id}"]'
+    moods.projection.keys = whose
+    await rebuild(pool, core.recorder, moods.projection)
+    assert await waiting(pool, core.recorder) == before
+
+    moods.bad = False
+    assert await replay_parked(pool, core.recorder, moods.projection) == Replayed(2, 4, left=0)
+    assert await tallies(pool) == {case_id: (4, "last")}
+
+
+async def test_a_replay_of_many_rows_keeps_nobody_waiting_for_all_of_them(
+    core: Core, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "ROWS_MAX", 2)
+    moods = Moods()
+    cases = [await new_case(core) for _ in range(7)]
+    for case_id in cases:
+        await noted(core, case_id, "bad")
+    await Feed(pool, core.recorder, [moods.projection], shards=2).catch_up()
+    fences = await pool.fetchval("SELECT sum(fence) FROM ops.shard")
+    moods.bad = False
+    assert await replay_parked(pool, core.recorder, moods.projection) == Replayed(7, 7, left=0)
+    assert await pool.fetchval("SELECT sum(fence) FROM ops.shard") >= fences + 4
+    assert await replay_parked(pool, core.recorder, moods.projection) == Replayed(0, 0, left=0)
+    assert await tallies(pool) == {case_id: (1, "bad") for case_id in cases}

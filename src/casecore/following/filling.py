@@ -171,8 +171,10 @@ def _fold(
         stuck.add(name)
         return
     for key in touched:
-        if stuck and (waits := {told(key), stream_of(recorded)} & stuck):
-            parked.append(Parked(waits.pop(), recorded.position, "waits for those before it"))
+        if stuck and (
+            waits := [name for name in (stream_of(recorded), told(key)) if name in stuck]
+        ):
+            parked.append(Parked(waits[0], recorded.position, "waits for those before it"))
             continue
         try:
             rows[key] = fold(key, rows.get(key), recorded)

@@ -293,7 +293,7 @@ class Batch:
 
     def touch(self, key: Key, recorded: Recorded) -> None:
         if self._stuck:
-            for name in (told(key), stream_of(recorded)):
+            for name in (stream_of(recorded), told(key)):
                 if name in self._stuck:
                     self.parked.append(Parked(name, recorded.position, "waits for those before it"))
                     return
