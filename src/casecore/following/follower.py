@@ -9,7 +9,7 @@ import asyncpg
 
 from casecore.database import Connection, Pool
 from casecore.following.generations import Generation, Share
-from casecore.following.projection import Projection, Reckoned, slot_of, told
+from casecore.following.projection import Projection, Reckoned, told
 from casecore.recorder import Recorder
 from casecore.recording import Recorded, event_of
 from casecore.tables import Key
@@ -129,11 +129,11 @@ class Follower:
             try:
                 touched = keys(recorded)
             except Exception as error:
-                if share.first_slot <= slot_of((recorded.stream_id,)) <= share.last_slot:
+                if not self.projection.BY_STREAM or share.has((recorded.stream_id,)):
                     batch.park(stream_of(recorded), recorded, error)
                 continue
             for key in touched:
-                if share.whole or share.first_slot <= slot_of(key) <= share.last_slot:
+                if share.has(key):
                     batch.touch(key, recorded)
         return batch
 
@@ -298,7 +298,7 @@ class Batch:
 
     def touch(self, key: Key, recorded: Recorded) -> None:
         if self._stuck:
-            for name in (told(key), stream_of(recorded)):
+            for name in (stream_of(recorded), told(key)):
                 if name in self._stuck:
                     self.parked.append(Parked(name, recorded.position, "waits for those before it"))
                     return
