@@ -17,9 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from api import health, verdicts
 from api.commands.projections import projections
 from api.commands.projectionstatus import WATCH_SECONDS
+from api.commands.serving import ensure_policy
 from api.desk import Desks
 from api.verdicts import Verdict
 from casecore.actors import Role
+from projections import PROJECTIONS
 from tests.api.conftest import Client, Login
 from tests.api.imports.shared import ROOT
 from tests.api.making import PROMISE, registered
@@ -247,6 +249,53 @@ async def test_one_that_cannot_go_on_shows_as_stopped_and_lagging(
     assert code == 1
     assert "promises stopped: cannot say" in said
     assert "\x1b" not in said
+
+
+async def test_what_stopped_a_read_model_is_not_for_those_who_learn_no_name(
+    admin: Client, login: Login, desks: Desks
+) -> None:
+    await caught_up(admin)
+    await stop(desks, "promises")
+    lake = await login(Role.BI, "lake")
+    assert (await listed(lake))["promises"]["error"] == "it has stopped"
+    assert (await listed(lake))["cases"]["error"] is None
+
+
+async def test_one_that_is_made_anew_shows_as_building_and_is_well(
+    admin: Client, stranger: Client, desks: Desks, database_url: str
+) -> None:
+    await caught_up(admin)
+    head = (await listed(admin))["promises"]["head"]
+    await desks.pool.execute(
+        """
+        WITH begun AS (
+            INSERT INTO ops.generation (ledger, name, generation, version, shape, state)
+            SELECT ledger, name, generation + 1, version, shape, 'building' FROM ops.generation
+            WHERE name = 'promises' AND ledger = $1 RETURNING *
+        )
+        INSERT INTO ops.shard (ledger, name, generation, shard, first_slot, last_slot, position)
+        SELECT ledger, name, generation, 0, 0, 1023, 1 FROM begun
+        """,
+        (await desks.desk("main")).id,
+    )
+    seen = await told(stranger)
+    assert (seen["status"], seen["building"]) == ("ok", 1)
+    assert (await listed(admin))["promises"]["building"] == 1
+    samples = await scraped(admin)
+    assert (samples["building", "promises"], samples["building", "cases"]) == (1, 0)
+    code, said = await status(database_url)
+    assert (code, f" {100 / head:.1f} % " in said) == (0, True)
+
+
+async def test_what_nobody_follows_yet_is_behind(database_url: str) -> None:
+    async with Desks.open(database_url, following=False) as desks:
+        await ensure_policy(await desks.desk("imported"))
+    code, said = await status(database_url, "--ledger", "imported", "--json")
+    assert code == 0
+    assert {one["name"] for one in json.loads(said)} == {p.NAME for p in PROJECTIONS}
+    for one in json.loads(said):
+        assert (one["position"], one["lag"], one["generation"], one["runners"]) == (0, 1, 0, 0)
+        assert one["lag_seconds"] > 0
 
 
 async def test_one_that_is_late_shows_as_lagging_and_is_no_failure(
