@@ -145,7 +145,9 @@ async def test_a_desk_that_is_well_says_so_everywhere(
     admin: Client, stranger: Client, database_url: str
 ) -> None:
     await caught_up(admin)
-    assert await told(stranger) == {
+    seen = await told(stranger)
+    assert all(check["ok"] for check in seen.pop("checks").values())
+    assert seen == {
         "alive": True,
         "ready": True,
         "status": "ok",
@@ -155,7 +157,6 @@ async def test_a_desk_that_is_well_says_so_everywhere(
         "lag_seconds": 0,
         "oldest_parked_seconds": 0,
         "building": 0,
-        "checks": {},
     }
     cases = (await listed(admin))["cases"]
     assert (cases["lag"], cases["lagging"], cases["parked"], cases["error"]) == (0, False, 0, None)
@@ -379,7 +380,7 @@ async def test_a_check_that_fails_or_never_answers_is_no_good_sign(
     seen = await told(stranger)
     assert seen["status"] == "check-failed"
     not_asked = {"ok": False, "told": "it could not be asked"}
-    assert seen["checks"] == {"broken": not_asked, "silent": not_asked}
+    assert seen["checks"]["broken"] == seen["checks"]["silent"] == not_asked
 
 
 async def test_a_desk_that_closes_or_has_no_database_is_not_ready(
