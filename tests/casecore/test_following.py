@@ -1,7 +1,6 @@
 """The feed: in time, whole, and not kept by one that fails."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +18,7 @@ from casecore.core import Core
 from casecore.database import Pool
 from casecore.errors import Conflict, NotFound, Unavailable
 from casecore.following import feed as feeding
-from casecore.following import filling, follower
+from casecore.following import filling
 from casecore.following.feed import Feed, Progress
 from casecore.following.parking import Replayed, parked, replay_parked
 from casecore.following.projection import Projection, Reference
@@ -384,22 +383,6 @@ async def test_rows_and_checkpoint_are_written_together_or_not_at_all(
     await feed.catch_up()
     assert await tallies(pool) == {case_id: (1, "one")}
     assert await checkpoint(pool) == 2
-
-
-async def test_a_batch_that_takes_longer_than_the_lease_goes_in_halves(
-    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def slow(key: tuple[UUID], row: Tally | None, recorded: Recorded) -> Tally | None:
-        time.sleep(0.03)
-        return fold(key, row, recorded)
-
-    monkeypatch.setattr(follower, "STATEMENT_SECONDS_MAX", 1.0)
-    case_id = await new_case(core)
-    await noted(core, case_id, *(f"note {number}" for number in range(60)))
-    of = projection(fold=slow, BY_STREAM=False)
-    await feeds.of(of).catch_up()
-    assert await tallies(pool) == {case_id: (60, "note 59")}
-    assert (await rebuild(pool, core.recorder, of)).same
 
 
 async def test_a_row_that_becomes_none_is_gone(core: Core, pool: Pool, feeds: Feeds) -> None:
