@@ -13,8 +13,9 @@ from casecore.core import Core
 from casecore.database import Pool, ledger_id
 from casecore.errors import Unavailable
 from casecore.following import feed as feeding
+from casecore.following import rebuilding
 from casecore.following.feed import Feed
-from casecore.following.parking import replay_parked
+from casecore.following.parking import parked, replay_parked
 from casecore.following.projection import Projection
 from casecore.following.rebuilding import alone, rebuild, rollback
 from casecore.recorder import Recorder
@@ -23,6 +24,7 @@ from projections import PROJECTIONS
 from tests.casecore.driving import Driving
 from tests.casecore.test_following import (
     SOON,
+    Sulking,
     new_case,
     noted,
     projection,
@@ -179,6 +181,17 @@ async def test_an_older_process_is_refused_and_changes_nothing(core: Core, pool:
     assert await generations_of(pool) == [(core.recorder.id, 1, 2, "serving")]
 
 
+async def test_what_is_parked_is_folded_by_the_version_that_can(core: Core, pool: Pool) -> None:
+    case_id = await new_case(core)
+    await noted(core, case_id, "bad", "last")
+    await Feed(pool, core.recorder, [projection(fold=Sulking())]).catch_up()
+    assert [row.events for row in await parked(pool, core.recorder.id, ["tally"])] == [2]
+
+    assert (await replay_parked(pool, core.recorder, OTHER_COLUMNS)).left == 0
+    assert await parked(pool, core.recorder.id, ["tally"]) == []
+    assert await pool.fetchval("SELECT loud FROM ops.tally") == "LAST"
+
+
 async def test_a_deploy_that_changes_every_fold_leaves_connections_for_others(
     recorder: Recorder, pool: Pool
 ) -> None:
@@ -221,8 +234,6 @@ async def test_an_upgrade_that_fails_is_tried_again_and_keeps_no_other(
 async def test_a_ledger_that_an_older_process_opens_meanwhile_is_not_forgotten(
     core: Core, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from casecore.following import rebuilding
-
     await noted(core, await new_case(core), "one")
     await Feed(pool, core.recorder, [projection()]).catch_up()
     other, appender = await other_ledger(pool)

@@ -30,6 +30,15 @@ REFUSED = (
 """What the database says of a row that it will never take."""
 
 
+TOO_LONG = (
+    asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+)
+"""How it shows that the database had no time for a batch, and may have for half of it."""
+
+
 class FoldFailed(Exception):
     """A shard cannot go on, and waits until it can."""
 
@@ -108,6 +117,12 @@ class Follower:
                     return await self._fold(db, batch, position)
                 except REFUSED:
                     return await self._fold(db, batch, position, carefully=True)
+        except TOO_LONG as failure:
+            if len(news) < 2:
+                await self._stopped(f"takes too long: {failure}")
+                raise
+            half = news[: len(news) // 2]
+            return await self.apply(half) and await self.apply(news, upto)
         except (FoldFailed, asyncpg.PostgresError) as failure:
             await self.stopped(str(failure))
             raise

@@ -9,6 +9,7 @@ from casecore.database import Connection, Pool
 from casecore.following import generations
 from casecore.following.follower import Follower
 from casecore.following.projection import Projection, told
+from casecore.following.rebuilding import upgrade
 from casecore.ledger import Row
 from casecore.recorder import COLUMNS, Recorder
 from casecore.recording import Recorded, from_row
@@ -57,7 +58,9 @@ async def parked(pool: Pool, ledger: int, names: Sequence[str]) -> list[ParkedRo
 
 
 async def replay_parked(pool: Pool, recorder: Recorder, projection: Projection) -> Replayed:
-    """Fold what waits, in order, row by row; what still cannot be folded goes on waiting."""
+    """Fold what waits, in order, row by row; what still cannot be folded goes on waiting. Where an
+    older version serves, all is folded by this one first."""
+    await upgrade(pool, projection)
     of = await generations.ensure(pool, recorder.id, projection, shards=1)
     gone_on: set[tuple[str, int]] = set()
     left: set[str] = set()
