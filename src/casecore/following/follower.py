@@ -119,7 +119,7 @@ class Follower:
                     return await self._fold(db, batch, position, carefully=True)
         except TOO_LONG as failure:
             if len(news) < 2:
-                await self._stopped(f"takes too long: {failure}")
+                await self.stopped(f"takes too long: {failure}")
                 raise
             half = news[: len(news) // 2]
             return await self.apply(half) and await self.apply(news, upto)
