@@ -117,12 +117,12 @@ class Follower:
                     return await self._fold(db, batch, position, carefully=True)
         except TOO_LONG as failure:
             if len(news) < 2:
-                await self._stopped(f"takes too long: {failure}")
+                await self.stopped(f"takes too long: {failure}")
                 raise
             half = news[: len(news) // 2]
             return await self.apply(half) and await self.apply(news, upto)
         except (FoldFailed, asyncpg.PostgresError) as failure:
-            await self._stopped(str(failure))
+            await self.stopped(str(failure))
             raise
 
     def _batch(self, news: Sequence[Recorded]) -> "Batch":
@@ -283,7 +283,8 @@ class Follower:
         for key in [*self._rows][:-ROWS_KEPT_MAX]:
             del self._rows[key]
 
-    async def _stopped(self, why: str) -> None:
+    async def stopped(self, why: str) -> None:
+        """Say why it does not go on, until it does."""
         await self.pool.execute(
             """
             UPDATE ops.shard SET error = $5
