@@ -371,6 +371,14 @@ async def test_a_process_takes_no_more_than_its_share(core: Core, pool: Pool) ->
     assert len((await three[0].turn({}))[1]) == 4
 
 
+async def test_a_process_that_has_stood_still_is_there_all_the_same(
+    core: Core, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await generations.ensure(pool, core.recorder.id, THREE[0], SHARDS)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", -1.0)
+    assert len((await Leases(pool, core.recorder.id, THREE[:1]).turn({}))[1]) == SHARDS
+
+
 async def test_processes_that_follow_other_versions_leave_no_shard_to_nobody(
     core: Core, pool: Pool
 ) -> None:
