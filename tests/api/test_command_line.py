@@ -1,6 +1,7 @@
 """The command line, as it is typed: what it does, says, and exits with."""
 
 import asyncio
+import csv
 import gzip
 import json
 import os
@@ -370,7 +371,9 @@ def test_rows_are_written_as_they_were(shell: Shell, tmp_path: Path) -> None:
     written = shell.json(
         "projections", "as-of", "cases", "--position", str(head), "--out", str(now)
     )
-    assert (written["position"], written["rows"]) == (head, len(now.read_text().splitlines()) - 1)
+    with now.open(newline="") as file:
+        rows = len([*csv.DictReader(file)])
+    assert (written["position"], written["rows"]) == (head, rows)
     options = ("--time", "1990-01-01", "--format", "parquet", "--out", str(before))
     assert shell.json("projections", "as-of", "timeline", *options) == {"position": 0, "rows": 0}
     assert before.read_bytes().startswith(b"PAR1")
@@ -378,6 +381,10 @@ def test_rows_are_written_as_they_were(shell: Shell, tmp_path: Path) -> None:
     assert "is there already" in shell.run(*again, exits=2)[1]
     beyond = ("projections", "as-of", "cases", "--position", str(head + 1), "--out", "x.csv")
     assert f"has come to position {head}" in shell.run(*beyond, exits=1)[1]
+    nowhere = tmp_path / "not there" / "cases.csv"
+    unwritable = ("projections", "as-of", "cases", "--position", "1", "--out", str(nowhere))
+    _, complaint = shell.run(*unwritable, exits=1)
+    assert f"cannot write {nowhere}: No such file or directory" in complaint
 
 
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
