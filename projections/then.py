@@ -1,6 +1,9 @@
 """A read model as it was, as a file."""
 
 import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -45,7 +48,7 @@ async def write(
     key = ", ".join(f'"{name}"' for name in shown.key)
     source = f"{shown.table} WHERE ledger = $1 ORDER BY {key}"
     async with pool.acquire() as db, db.transaction():
-        with writing(beside(file), schema, format) as writer:
+        with told(file), writing(beside(file), schema, format) as writer:
             async for batch in batches(
                 *(db, columns, source, ledger),
                 schema=schema,
@@ -53,5 +56,19 @@ async def write(
             ):
                 await asyncio.to_thread(writer.write_table, batch)
                 rows += batch.num_rows
-    beside(file).replace(file)
+    with told(file):
+        beside(file).replace(file)
     return Written(rows, position)
+
+
+@contextmanager
+def told(file: Path) -> Iterator[None]:
+    """What is wrong with the file, as a sentence."""
+    try:
+        yield
+    except (ConnectionError, TimeoutError):
+        raise  # They are of the database.
+    except OSError as error:
+        beside(file).unlink(missing_ok=True)
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise Rejected("file-unwritable", f"cannot write {file}: {why}; name another") from error

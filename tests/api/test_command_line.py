@@ -327,6 +327,13 @@ def test_a_policy_is_published_once_and_shown(shell: Shell, tmp_path: Path) -> N
     assert "5 %" in shell.run("policy", "show", *ledger)[0]
     file.write_text("[limits.agent]\npercent_bp = 'much'\n")
     assert "percent_bp" in shell.run("policy", "publish", str(file), *ledger, exits=1)[1]
+    for neither in ("", "[calendar.desk]\nzone = 'UTC'\n"):
+        file.write_text(neither)
+        _, complaint = shell.run("policy", "publish", str(file), *ledger, exits=1)
+        assert "holds no policy" in complaint
+        assert "[calendars.NAME]" in complaint
+    file.write_text("[calendar.desk")
+    assert "cannot be read" in shell.run("policy", "publish", str(file), *ledger, exits=1)[1]
     assert "no ordinary file" in shell.run("policy", "publish", "/dev/zero", exits=2)[1]
     file.write_bytes(b"#" * ((1 << 20) + 1))
     assert "is over 1 MiB" in shell.run("policy", "publish", str(file), exits=1)[1]
@@ -380,6 +387,10 @@ def test_rows_are_written_as_they_were(shell: Shell, tmp_path: Path) -> None:
     assert "is there already" in shell.run(*again, exits=2)[1]
     beyond = ("projections", "as-of", "cases", "--position", str(head + 1), "--out", "x.csv")
     assert f"has come to position {head}" in shell.run(*beyond, exits=1)[1]
+    nowhere = tmp_path / "not there" / "cases.csv"
+    unwritable = ("projections", "as-of", "cases", "--position", "1", "--out", str(nowhere))
+    _, complaint = shell.run(*unwritable, exits=1)
+    assert f"cannot write {nowhere}: No such file or directory" in complaint
 
 
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """casecore sla report and what-if, as they are typed, over an imported log and a day of demo."""
 
 import asyncio
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from api.desk import Desk, Desks
 from casecore import embedded
 from casecore.sla.files import pack, read_book
 from casecore.sla.state import SLA_BOOK_ID, SlaBook
-from tests.api.test_command_line import Shell
+from tests.api.test_command_line import Shell, shown_on
 from tests.spec import ADMIN
 
 LOG = """CaseID,ActivityID,CompleteTimestamp
@@ -70,6 +74,32 @@ def test_the_report_tells_what_was_met_and_breached_per_target(shell: Shell) -> 
     assert resolution[1:9] == ["1", "1", "-", "-", "-", "-", "50.0", "%"]
     assert "Nothing that would answer acknowledgement, first_response" in told
     assert "\x1b" not in told
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (60, ("sla", "report")),
+        (60, ("sla", "what-if", "{stricter}")),
+        (80, ("projections", "status")),
+    ],
+)
+def test_a_narrow_screen_shows_all_names_and_numbers_whole(
+    shell: Shell, stricter: str, columns: int, words: tuple[str, ...]
+) -> None:
+    ours, theirs = pty.openpty()
+    command = [word.format(stricter=stricter) for word in words]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api", *command, "--ledger", "log"],
+        env=shell.environ | {"TERM": "xterm", "COLUMNS": str(columns)},
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    told = shown_on(ours).decode()
+    assert process.wait() == 0
+    assert "…" not in told
+    assert words[1] == "status" or "resolution" in told
 
 
 def test_the_report_as_json_says_the_same_and_more(shell: Shell) -> None:
@@ -137,7 +167,7 @@ def test_what_would_differ_is_shown_before_and_after(shell: Shell, stricter: str
 def test_what_would_differ_as_json_is_whole_and_nothing_is_written(
     shell: Shell, stricter: str
 ) -> None:
-    before = shell.json("projections", "status", "--ledger", "log")
+    before = head(shell)
     told = shell.json("sla", "what-if", stricter, "--ledger", "log")
     assert (told["cases_differing"], told["cases_turning"]) == (2, 1)
     turned = [
@@ -147,7 +177,12 @@ def test_what_would_differ_as_json_is_whole_and_nothing_is_written(
         if clock["before"]["state"] != clock["after"]["state"]
     ]
     assert turned == [("resolution", "met", "breached")]
-    assert shell.json("projections", "status", "--ledger", "log") == before
+    assert head(shell) == before
+
+
+def head(shell: Shell) -> int:
+    position: int = shell.json("projections", "status", "--ledger", "log")[0]["head"]
+    return position
 
 
 def test_cases_that_came_in_before_any_policy_can_be_reckoned_under_one(

@@ -321,6 +321,22 @@ async def test_a_row_that_the_database_refuses_waits_and_no_other_does(
     assert row.error.startswith("the database refuses the row: ")
 
 
+async def test_what_is_told_of_a_refused_row_holds_nothing_of_it(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    feed = await feeds.started(projection())
+    case_id = await new_case(core)
+    await feed.reached(await noted(core, case_id, "well"), SOON)
+    await pool.execute(
+        "ALTER TABLE ops.tally ADD CONSTRAINT brief CHECK (last <> 'Ada''s illness')"
+    )
+    await feed.reached(await noted(core, case_id, "Ada's illness"), SOON)
+
+    [row] = await parked(pool, core.recorder.id, ["tally"])
+    assert "brief" in row.error
+    assert "illness" not in row.error
+
+
 async def test_a_rebuild_that_would_park_more_is_not_let_serve(
     core: Core, pool: Pool, feeds: Feeds
 ) -> None:

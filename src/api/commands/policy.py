@@ -17,6 +17,7 @@ FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 POLICY_BYTES_MAX = 1 << 20
 OF_SLA = ("calendars", "policies")
 """The tables of a file of SLA policies; one of goodwill has none of them."""
+OF_GOODWILL = "limits"
 
 
 @click.group()
@@ -61,6 +62,7 @@ def publishing(text: str) -> tuple[Any, Any, Sequence[Any]]:
     """What publishes a file's policies, and where: its tables tell which kind they are of."""
     import tomllib
 
+    from casecore.errors import Malformed
     from casecore.goodwill.decisions import read_terms
     from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
     from casecore.sla.files import read_book
@@ -69,9 +71,15 @@ def publishing(text: str) -> tuple[Any, Any, Sequence[Any]]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        tables = {}  # Whoever reads it says what is wrong with it.
+        tables = {OF_GOODWILL: {}}  # Whoever reads it says what is wrong with it.
     if any(name in tables for name in OF_SLA):
         return SlaBook, SLA_BOOK_ID, read_book(text)
+    if OF_GOODWILL not in tables:
+        raise Malformed(
+            "policy-unreadable",
+            "the file holds no policy: one of goodwill has [limits.ROLE], and one of SLAs"
+            " [calendars.NAME] or [policies.NAME]",
+        )
     return GoodwillPolicy, GOODWILL_POLICY_ID, [read_terms(text)]
 
 

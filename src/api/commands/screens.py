@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 1_000
 """Where nobody looks, nothing is folded to fit."""
+ROOMY_WIDTH = 100
 MINUTE, HOUR, DAY, LONG = 60, 3_600, 86_400, 10 * 86_400
 
 
@@ -73,15 +75,26 @@ def table(*names: str, text: int = 1) -> "Table":
     from rich.table import Table
 
     seen = sys.stdout.isatty()
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold underline" if seen else "")
+    gap = 1 if seen and get_terminal_size().columns < ROOMY_WIDTH else 2
+    made = Table(box=None, padding=(0, gap, 0, 0), header_style="bold underline" if seen else "")
     for n, name in enumerate(names):
         # On a screen, text gives way to numbers, and the names of these to what they are.
         if n < text:
-            made.add_column(name)
+            made.add_column(name, no_wrap=n == 0, overflow="fold")
         else:
             head = name.replace(" ", "\n") if seen else name
             made.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     return made
+
+
+def print_whole(screen: "Console", made: "Table") -> None:
+    """With all words and numbers in full, even where a line is too long for the screen."""
+    terminal, screen.width = screen.width, PLAIN_WIDTH
+    needed = screen.measure(made)
+    numbers = any(column.justify == "right" for column in made.columns)
+    screen.width = max(terminal, needed.maximum if numbers else needed.minimum)
+    screen.print(made)
+    screen.width = terminal
 
 
 @contextmanager

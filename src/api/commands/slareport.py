@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.opening import at_desk, echo_json, json_option, ledger_option, printable
-from api.commands.screens import bar, console, from_option, lasting, table, to_option, when
+from api.commands.screens import (
+    bar,
+    console,
+    from_option,
+    lasting,
+    print_whole,
+    table,
+    to_option,
+    when,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -99,9 +108,9 @@ def show(found: "Report", *, published: bool) -> None:
     ):
         if urgent:
             screen.print(f"\n{title}\n")
-            screen.print(clocks(urgent, found.now))
+            print_whole(screen, clocks(urgent, found.now))
     screen.print("\nBy target\n")
-    screen.print(figures(lines))
+    print_whole(screen, figures(lines))
     if unanswered := [line.name for line in lines if line.breached and not line.answered]:
         screen.print(
             f"\nNothing that would answer {', '.join(unanswered)} was ever recorded: let what is"
@@ -112,7 +121,7 @@ def show(found: "Report", *, published: bool) -> None:
     if len(names) > 1:
         shown = names[:QUEUES_MAX]
         screen.print("\nBy queue, those with the most overdue and at risk first\n")
-        screen.print(figures([line for line in queues if line.queue in shown], queues=True))
+        print_whole(screen, figures([line for line in queues if line.queue in shown], queues=True))
     if len(names) > QUEUES_MAX:
         screen.print(
             f"\n… and {len(names) - QUEUES_MAX:,} queues more: --queue NAME shows one, --json all."

@@ -17,7 +17,17 @@ from api.commands.opening import (
     printable,
 )
 from api.commands.policy import FILE, text_of
-from api.commands.screens import bar, console, from_option, lasting, share, table, to_option, when
+from api.commands.screens import (
+    bar,
+    console,
+    from_option,
+    lasting,
+    print_whole,
+    share,
+    table,
+    to_option,
+    when,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -127,10 +137,10 @@ def show(supposition: "Supposition", shown: "list[CaseDiffers]") -> None:
     if not totals:
         screen.print("Neither the policies in force nor these give any of them a clock.")
         return
-    screen.print(before_and_after(totals))
+    print_whole(screen, before_and_after(totals))
     if shown:
         screen.print(f"\n{len(shown):,} of the {supposition.turning:,} cases:\n")
-        screen.print(cases(shown))
+        print_whole(screen, cases(shown))
     if len(shown) < supposition.differing:
         screen.print("\n--json tells all that differ.")
 

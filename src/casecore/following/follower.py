@@ -252,7 +252,8 @@ class Follower:
                 )
         except REFUSED as error:
             if len(changed) == 1:
-                return batch.whole(changed[0], f"the database refuses the row: {error}")
+                # Its detail would be the row itself.
+                return batch.whole(changed[0], f"the database refuses the row: {error.args[0]}")
             half = len(changed) // 2
             return [
                 *await self._write_by_halves(db, batch, rows, details, changed[:half]),

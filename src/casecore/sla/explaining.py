@@ -113,7 +113,13 @@ def standing_line(cycle: Cycle, book: Book, now: datetime | None) -> Line:
         told.append(f"satisfied {local(cycle.satisfied, leg, book)} by {cycle.ended_by}")
     if cycle.cancelled is not None:
         told.append(f"cancelled {local(cycle.cancelled, leg, book)} by {cycle.ended_by}")
-    if seen.lateness_seconds is not None:
+    breach = cycle.breach
+    if breach is not None and cycle.satisfied is not None and cycle.satisfied <= breach.due:
+        told.append(
+            "that was in time, but recorded only after the breach was found, "
+            f"{local(breach.detected, leg, book)}: the result stands until it is taken back"
+        )
+    elif seen.lateness_seconds is not None:
         told.append(f"late by {length(seen.lateness_seconds * SECOND)}")
     if cycle.proof is not None:
         told.append(

@@ -4,9 +4,10 @@ from casecore.case.events.contact import CustomerContacted, WaitingEnded, Waitin
 from casecore.case.events.outcome import CaseReopened, ComplaintResolved
 from casecore.case.events.triage import PriorityChanged
 from casecore.clocks.targets import ElapsedTime, OpenTime, Weeks
+from casecore.clockset.events import ClockBreached
 from casecore.sla.explaining import LINES_MAX, explain, length
 from tests.casecore.clocks.given import HOUR
-from tests.casecore.sla.given import Desk, rule, utc
+from tests.casecore.sla.given import CASE_ID, Desk, rule, utc
 
 
 def told(desk: Desk, now: str | None = None, name: str = "resolution") -> list[tuple[str, str]]:
@@ -57,6 +58,24 @@ def test_what_is_over_ends_with_how_it_ended() -> None:
         "stands",
         "breached: 3 h used of 2 h; due Wed 04 Mar 2026 11:00;"
         " satisfied Wed 04 Mar 2026 12:00 by ComplaintResolved; late by 1 h",
+    )
+
+
+def test_a_breach_that_a_later_record_contradicts_says_so() -> None:
+    desk = Desk.under(rule("resolution", 2)).registered("03-04 09:00")
+    clock = desk.cycle("resolution")
+    found = ClockBreached(
+        CASE_ID, clock.clock_id, 1, "resolution", utc("03-04 11:00"), utc("03-04 11:30")
+    )
+    desk.tell("03-04 11:30", found)
+    resolved = ComplaintResolved("upheld", "Entered the day after")
+    desk.tell("03-04 10:00", resolved, recorded="03-05 09:00")
+    assert told(desk)[-1] == (
+        "stands",
+        "breached: 1 h used of 2 h; due Wed 04 Mar 2026 11:00;"
+        " satisfied Wed 04 Mar 2026 10:00 by ComplaintResolved; that was in time, but recorded"
+        " only after the breach was found, Wed 04 Mar 2026 11:30: the result stands until it is"
+        " taken back",
     )
 
 
