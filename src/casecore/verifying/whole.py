@@ -91,7 +91,7 @@ async def verify(
         roots.append(verified.roots)
         tell(events, f"{events:,} events")
     findings += await compare_above(sealed, after >> TILE_HEIGHT, b"".join(roots))
-    findings += await _beyond(pool, id)
+    findings += await outside(pool, id)
 
     checkpoints = 0
     async for some in checkpoints_of(sealed, asked.since.size if asked.since else 0, upto):
@@ -128,8 +128,11 @@ async def check_part(
     checked = await walk.check(part)
     compared = await compare(sealed, checked, latest)
     findings = list(compared.findings)
-    for gap in checked.gaps:
-        findings.append(gone(gap, head))
+    findings += [gone(gap, head) for gap in checked.gaps]
+    findings += [
+        finding("position-twice", f"more than one event stands at position {position}", position)
+        for position in checked.twice
+    ]
     recorder = Recorder(walk.pool, walk.id, sealed.ledger)
     sound = latest.size if latest and not compared.findings else 0
     suspects = {suspect.position for suspect in checked.suspects} | compared.sealed_leaves.keys()
@@ -221,6 +224,27 @@ async def check_notes(
             said = f"{where} has another root at position {head.size} than the ledger"
             findings.append(finding("ledger-forked", said, head.size))
     return notes, findings
+
+
+async def outside(pool: Pool, id: int) -> list[Finding]:
+    """Whether there are events where the ledger counts none: before its first, or past its last."""
+    row: Any = await pool.fetchrow(
+        """
+        SELECT coalesce((SELECT min(position) FROM es.event WHERE ledger = $1), 1),
+               coalesce((SELECT max(position) FROM es.event WHERE ledger = $1), 0), last_position
+        FROM es.ledger WHERE ledger = $1
+        """,
+        id,
+    )
+    first, last, upto = row
+    findings = []
+    if first < 1:
+        said = f"the ledger begins at position 1, and has an event at position {first}"
+        findings.append(finding("before-the-beginning", said, first))
+    if last > upto:
+        said = f"the ledger counts {upto} events, and has one at position {last}"
+        findings.append(finding("beyond-the-end", said, upto + 1))
+    return findings
 
 
 def causes(findings: list[Finding]) -> tuple[list[Finding], int | None]:
@@ -326,22 +350,6 @@ async def _root(sealed: SealedLedger, size: int) -> bytes:
         return await sealed.root(size)
     except (Unavailable, DataError):  # The tiles or the events do not even give one.
         return b""
-
-
-async def _beyond(pool: Pool, id: int) -> list[Finding]:
-    """Whether there are more events than the ledger counts."""
-    row: Any = await pool.fetchrow(
-        """
-        SELECT coalesce((SELECT max(position) FROM es.event WHERE ledger = $1), 0), last_position
-        FROM es.ledger WHERE ledger = $1
-        """,
-        id,
-    )
-    last, upto = row
-    if last <= upto:
-        return []
-    said = f"the ledger counts {upto} events, and has one at position {last}"
-    return [finding("beyond-the-end", said, upto + 1)]
 
 
 def _notes(folders: Sequence[Path]) -> list[Path]:
