@@ -19,6 +19,7 @@ from api.cloudevents import NAMESPACE, to_cloudevent
 from api.desk import Desk, Desks
 from api.given import AnyRequest, Door, header
 from api.keys import hash_of
+from api.looking import noted
 from api.reading import READ, Position
 from casecore.actors import Role
 from casecore.appender import UNKNOWN
@@ -93,6 +94,7 @@ def feeds(door: Door) -> HTTPRouteHandler:
         after = last_event_id(request, params.after)
         head = await caller.desk.recorder.head()
         refuse_ahead(after, head)
+        await noted(caller, request, "get_events", params)
         accepted = media_type(request)
         if accepted == STREAM_TYPE:
             wanted = Wanted(head if after is None else after, types, params.limit)

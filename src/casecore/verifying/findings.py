@@ -38,7 +38,7 @@ MEANS: dict[Code, str] = {
     " events were put in by another way than the append.",
     "before-the-beginning": "An event was put in by another way than the append, in a place that no"
     " proof covers.",
-    "position-twice": "An event was put in by another way than the append, in the place of another.",
+    "position-twice": "An event was put in by another way than the append, beside another one.",
     "order-changed": "The events are not in the order in which they were recorded.",
     "version-missing": "Something that happened in this stream is no longer in the record.",
     "data-changed": "What the event says is not what was recorded.",
