@@ -13,7 +13,7 @@ from asyncpg.exceptions import DataError
 from casecore.database import Pool, connect
 from casecore.errors import CaseError, Malformed, Unavailable
 from casecore.proof.notes import Head, VerifierKey, origin
-from casecore.proof.sealed import Checkpoint, SealedLedger
+from casecore.proof.sealed import Checkpoint, Restore, SealedLedger
 from casecore.proof.tree import TILE_HEIGHT, Edge, edge_tiles
 from casecore.recorder import Recorder
 from casecore.verifying.diagnosing import diagnose
@@ -40,6 +40,8 @@ class Report(msgspec.Struct, frozen=True):
     checkpoints: int
     notes: int
     """How many checkpoints that lie outside the database were held against it."""
+    restores: tuple[str, ...]
+    """What somebody accepted although a checkpoint spoke against it; the last first."""
     seconds: float
     findings: tuple[Finding, ...]
     """By position: the first is the first that is wrong."""
@@ -115,6 +117,7 @@ async def verify(
         sealed=size,
         checkpoints=checkpoints,
         notes=notes,
+        restores=tuple(map(accepted, await sealed.restores())),
         seconds=round(asyncio.get_running_loop().time() - began, 3),
         findings=tuple(findings[:FINDINGS_MAX]),
         unverified=tuple(unverified),
@@ -245,6 +248,14 @@ async def outside(pool: Pool, id: int) -> list[Finding]:
         said = f"the ledger counts {upto} events, and has one at position {last}"
         findings.append(finding("beyond-the-end", said, upto + 1))
     return findings
+
+
+def accepted(restore: Restore) -> str:
+    return (
+        f"{restore.accepted_by} accepted it up to position {restore.ledger_size} on"
+        f" {restore.accepted_at:%Y-%m-%d %H:%M} UTC although a checkpoint spoke against it"
+        f" ({restore.code}): {restore.reason}"
+    )
 
 
 def causes(findings: list[Finding]) -> tuple[list[Finding], int | None]:
