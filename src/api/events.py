@@ -94,6 +94,7 @@ def feeds(door: Door) -> HTTPRouteHandler:
         after = last_event_id(request, params.after)
         head = await caller.desk.recorder.head()
         refuse_ahead(after, head)
+        await noted(caller, request, "get_events", params)
         accepted = media_type(request)
         await noted(caller, request, "get_events", None)
         if accepted == STREAM_TYPE:

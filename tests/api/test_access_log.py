@@ -86,6 +86,17 @@ async def test_lists_and_exports_are_reads_too(
     assert (export["what"], export["target"]) == ("export", "/v1/exports/csv?product=delivery")
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_the_feed_tells_what_cases_contain_so_it_is_a_read_too(
+    desks: Desks, admin: Client, auditor: Client, accept: str
+) -> None:
+    await registered(admin)
+    feed = "/v1/events?after=0&limit=1"
+    assert (await auditor.get(feed, headers={"Accept": accept})).status_code == 200
+    [read] = await log_of(desks, auditor)
+    assert (read["what"], read["target"], read["actor"]) == ("get_events", feed, "vera")
+
+
 async def test_services_are_no_people_and_what_was_refused_was_not_read(
     desks: Desks, admin: Client, auditor: Client, login: Login
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_ledger_that_agrees_needs_no_accepting(shell: Shell) -> None:
     _, complaint = shell.run("audit", "accept-restore", "--reason", "Why not", exits=1)
     assert "there is nothing to accept" in " ".join(complaint.split())
     assert "--reason" in shell.run("audit", "accept-restore", exits=2)[1]
+    assert "say why" in shell.run("audit", "accept-restore", "--reason", " ", exits=2)[1]
 
 
 def test_a_restored_backup_is_read_refused_and_accepted(shell: Shell) -> None:
@@ -107,6 +108,9 @@ def test_a_restored_backup_is_read_refused_and_accepted(shell: Shell) -> None:
     [aside] = folder.glob("before-*")
     assert str(aside) in told
     assert (aside / "latest.note").read_text() == later
+    told, _ = shell.run("audit", "verify")
+    assert f"olga accepted it up to position {head.size}" in told
+    assert "(ledger-rolled-back): Only a test" in told
     shell.run(*publish)
     assert verifier_after(shell) > head.size
 

@@ -94,6 +94,9 @@ def accept_restore(reason: str, by: str | None, ledger: str | None, as_json: boo
     runs takes it up within seconds.
     """
 
+    if not reason.strip():
+        raise click.UsageError("--reason is kept for ever: say why the ledger is what it is")
+
     async def work(desk: "Desk") -> "Accepted":
         return await sealing_of(desk).accept(by or operator(), reason)
 

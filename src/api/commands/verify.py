@@ -183,6 +183,8 @@ def tell(report: "Report | CaseReport") -> None:
         say(f"{report.events:,} events{since} of ledger {report.ledger}, up to {report.upto:,}")
         say(f"{report.checkpoints:,} checkpoints, and {report.notes:,} outside the database")
         say(f"sealed up to {report.sealed:,}; {rate(report)}")
+        for restore in report.restores:
+            say(f"on record: {restore}")
     else:
         say(f"{report.events:,} events of case {report.case_id} in ledger {report.ledger}")
         if report.checkpoint is not None:

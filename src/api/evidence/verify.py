@@ -41,6 +41,15 @@ READ = (CASE, EVENTS, PROOFS, CHECKPOINT, KEY)
 OTHERS = ("README.txt", "timeline.html", "verify.py")
 """What is in a bundle for people: it is not checked, because nothing was signed over it."""
 
+FIELDS = {
+    CASE: {"format", "ledger", "case_id", "case_ref", "streams"},
+    EVENTS: {
+        *("position", "stream_id", "version", "type", "recorded_at", "command_id", "meta", "data"),
+        *("data_hash", "head"),
+    },
+}
+"""What has more would have it unchecked."""
+
 FILE_BYTES_MAX = 256 << 20
 EVENTS_MAX = 100_000
 DEPTH_MAX = 64
@@ -215,6 +224,7 @@ def check(files: dict[str, bytes], given: str | None) -> dict[str, Any]:
     case = decoded(text(files, CASE), CASE)
     if not isinstance(case, dict) or case.get("format") != FORMAT:
         raise Wrong(f"{CASE} is not of the form {FORMAT}: this verify.py is for another casecore")
+    refuse_more(case, FIELDS[CASE], CASE)
     ledger, case_id = field(case, "ledger", str, CASE), field(case, "case_id", str, CASE)
     if origin != f"casecore/{ledger}":
         raise Wrong(
@@ -225,8 +235,10 @@ def check(files: dict[str, bytes], given: str | None) -> dict[str, Any]:
     events = read_events(files)
     leaves = check_chains(ledger, streams, events)
     check_tree(files, root, size, events, leaves)
+    case_ref = field(case, "case_ref", str, CASE)
+    check_ref(case_ref, case_id, events)
     return {
-        "case_ref": field(case, "case_ref", str, CASE),
+        "case_ref": case_ref,
         "case_id": case_id,
         "ledger": ledger,
         "streams": streams,
@@ -270,6 +282,7 @@ def read_events(files: dict[str, bytes]) -> list[dict[str, Any]]:
         event = decoded(line, where)
         if not isinstance(event, dict):
             raise Wrong(f"{where} is no event")
+        refuse_more(event, FIELDS[EVENTS], where)
         for name in ("stream_id", "type", "command_id", "meta", "data", "recorded_at"):
             field(event, name, str, where)
         for name in ("position", "version"):
@@ -334,6 +347,15 @@ def check_chains(
                 f" {stream['head']}, and {EVENTS} has {version} up to {head.hex()}"
             )
     return leaves
+
+
+def check_ref(case_ref: str, case_id: str, events: list[dict[str, Any]]) -> None:
+    """The case is called by the name that its first event gave it."""
+    where = "the data of the first event of the case"
+    first = next((event for event in events if event["stream_id"] == case_id), None)
+    said = decoded(first["data"], where) if first else None
+    if not isinstance(said, dict) or said.get("case_ref") != case_ref:
+        raise Wrong(f"{CASE} calls the case {case_ref!r}, and {where} does not")
 
 
 def check_tree(
@@ -558,6 +580,12 @@ def field(of: dict[str, Any], name: str, kind: type, where: str) -> Any:
         except UnicodeEncodeError:
             raise Wrong(f"{where} has a {name} that is no text") from None
     return value
+
+
+def refuse_more(of: dict[str, Any], names: set[str], where: str) -> None:
+    more = sorted(of.keys() - names)
+    if more:
+        raise Wrong(f"{where} has {more[0]!r}, over which nothing was signed")
 
 
 def hexadecimal(value: Any, where: str) -> bytes:

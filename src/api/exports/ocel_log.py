@@ -55,7 +55,7 @@ async def sqlite(
 
         async for _ in tellings(recorder, selection, upto, progress, store, keep):
             pass
-        await asyncio.to_thread(store.finish)
+        await store.run(store.finish)
         with path.open("rb") as file:
             while chunk := await asyncio.to_thread(file.read, CHUNK):
                 yield chunk
@@ -78,11 +78,11 @@ async def json(
             for line in lines:
                 yield before + line.decode()
                 before = ",\n"
-        await asyncio.to_thread(store.finish)
+        await store.run(store.finish)
         yield '\n],"objects":['
         before, after = "\n", 0
         while True:
-            after, found = await asyncio.to_thread(store.objects, after, OBJECTS_AT_ONCE)
+            after, found = await store.run(store.objects, after, OBJECTS_AT_ONCE)
             if not found:
                 break
             for one in found:
@@ -142,15 +142,15 @@ async def tellings(
         batch.append(life)
         size += len(life.facts)
         if size >= FACTS_AT_ONCE:
-            for kept in await asyncio.to_thread(of_cases, batch):
+            for kept in await store.run(of_cases, batch):
                 yield kept
             batch, size = [], 0
-    for kept in await asyncio.to_thread(of_cases, batch):
+    for kept in await store.run(of_cases, batch):
         yield kept
     after = 0
     while rows := await recorder.read(after, FACTS_AT_ONCE, upto, LIBRARY_TYPES):
         after = rows[-1].position
-        for kept in await asyncio.to_thread(of_library, rows):
+        for kept in await store.run(of_library, rows):
             progress.events += 1
             yield kept
 

@@ -1,10 +1,12 @@
 """An object-centric log on the disk, in the tables of OCEL 2.0's SQLite format."""
 
+import asyncio
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -50,6 +52,9 @@ CREATE TEMP TABLE shared (ocel_id TEXT PRIMARY KEY, known BLOB) WITHOUT ROWID;
 """
 
 
+T = TypeVar("T")
+
+
 class Attribute(NamedTuple):
     name: str
     at: str
@@ -66,9 +71,11 @@ class Found(NamedTuple):
 
 
 class Store:
-    """Whoever fills it does so from one thread at a time."""
+    """It is used in a thread of its own, and closed there once what runs has ended: SQLite bears
+    no closing while it works, and whoever is cancelled leaves the thread at it."""
 
     def __init__(self, path: Path) -> None:
+        self.thread = ThreadPoolExecutor(1, "ocel")
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         # It is made anew or not at all: nothing of it need survive a crash.
         self.db.executescript(
@@ -83,6 +90,9 @@ class Store:
                 f" ocel_time TIMESTAMP{columns}, ocel_changed_field TEXT)"
             )
             self.db.execute(f'CREATE INDEX "object_{name}_id" ON "object_{name}" (ocel_id)')
+
+    async def run(self, work: Callable[..., T], *given: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work, *given)
 
     def add_events(self, events: Iterable[OcelEvent]) -> None:
         for event in events:
@@ -207,7 +217,8 @@ class Store:
         self.db.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', values)
 
     def close(self) -> None:
-        self.db.close()
+        self.thread.submit(self.db.close)
+        self.thread.shutdown(wait=False)
 
 
 def columns_of(attributes: Mapping[str, str]) -> str:

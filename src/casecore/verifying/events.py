@@ -66,6 +66,8 @@ class Checked(NamedTuple):
     part: Part
     events: int
     gaps: list[Part]
+    twice: list[int]
+    """Positions at which more than one event stands."""
     suspects: list[Suspect]
     leaves: bytes
     """Of every position of the part; in that of an event that is not there are zeros."""
@@ -100,7 +102,12 @@ class Walk:
             )
         await checking.end()
         return Checked(
-            part, checking.events, checking.gaps, checking.suspects, b"".join(checking.leaves)
+            part,
+            checking.events,
+            checking.gaps,
+            checking.twice,
+            checking.suspects,
+            b"".join(checking.leaves),
         )
 
     async def stored_heads(self, wanted: list[tuple[bytes, int]]) -> list[tuple[int, bytes] | None]:
@@ -141,6 +148,7 @@ class _Checking:
         self.part = part
         self.events = 0
         self.gaps: list[Part] = []
+        self.twice: list[int] = []
         self.suspects: list[Suspect] = []
         self.leaves: list[bytes] = []
         self._position = part.after
@@ -183,6 +191,9 @@ class _Checking:
                 data,
             ) = row
             if position != last_position + 1:
+                if position == last_position:
+                    self._again(position)
+                    continue
                 self._position = last_position
                 self._gap(position)
             last_position = position
@@ -267,6 +278,10 @@ class _Checking:
     def suspect(self, position: int, stream: bytes, version: int) -> None:
         if len(self.suspects) < SUSPECTS_MAX:
             self.suspects.append(Suspect(position, UUID(bytes=stream), version))
+
+    def _again(self, position: int) -> None:
+        if len(self.twice) < SUSPECTS_MAX and position not in self.twice[-1:]:
+            self.twice.append(position)
 
     def _gap(self, position: int) -> None:
         """Between what was seen last and this position nothing is."""

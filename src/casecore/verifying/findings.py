@@ -9,6 +9,8 @@ Code = Literal[
     "event-missing",
     "end-missing",
     "beyond-the-end",
+    "before-the-beginning",
+    "position-twice",
     "order-changed",
     "version-missing",
     "data-changed",
@@ -34,6 +36,9 @@ MEANS: dict[Code, str] = {
     "end-missing": "The newest events are no longer in the record.",
     "beyond-the-end": "The ledger counts fewer events than it has: its counter was set back, or"
     " events were put in by another way than the append.",
+    "before-the-beginning": "An event was put in by another way than the append, in a place that no"
+    " proof covers.",
+    "position-twice": "An event was put in by another way than the append, beside another one.",
     "order-changed": "The events are not in the order in which they were recorded.",
     "version-missing": "Something that happened in this stream is no longer in the record.",
     "data-changed": "What the event says is not what was recorded.",

@@ -25,6 +25,7 @@ from casecore.verifying.whole import (
     check_notes,
     check_part,
     checkpoints_of,
+    outside,
 )
 
 EVENTS_AT_ONCE = 2 * TILE_WIDTH
@@ -160,7 +161,7 @@ class Scrubber:
     async def _checkpoints(
         self, upto: int, latest: Checkpoint | None, pause: float
     ) -> list[Finding]:
-        key, found = self.sealing.verifier(), []
+        key, found = self.sealing.verifier(), await outside(self.pool, self.sealed.id)
         if latest is not None and latest.size > upto:
             found.append(beyond(self.sealed, latest, key, upto))
         async for some in checkpoints_of(self.sealed, 0, upto, CHECKPOINTS_AT_ONCE):

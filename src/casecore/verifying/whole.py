@@ -13,7 +13,7 @@ from asyncpg.exceptions import DataError
 from casecore.database import Pool, connect
 from casecore.errors import CaseError, Malformed, Unavailable
 from casecore.proof.notes import Head, VerifierKey, origin
-from casecore.proof.sealed import Checkpoint, SealedLedger
+from casecore.proof.sealed import Checkpoint, Restore, SealedLedger
 from casecore.proof.tree import TILE_HEIGHT, Edge, edge_tiles
 from casecore.recorder import Recorder
 from casecore.verifying.diagnosing import diagnose
@@ -40,6 +40,8 @@ class Report(msgspec.Struct, frozen=True):
     checkpoints: int
     notes: int
     """How many checkpoints that lie outside the database were held against it."""
+    restores: tuple[str, ...]
+    """What somebody accepted although a checkpoint spoke against it; the last first."""
     seconds: float
     findings: tuple[Finding, ...]
     """By position: the first is the first that is wrong."""
@@ -91,7 +93,7 @@ async def verify(
         roots.append(verified.roots)
         tell(events, f"{events:,} events")
     findings += await compare_above(sealed, after >> TILE_HEIGHT, b"".join(roots))
-    findings += await _beyond(pool, id)
+    findings += await outside(pool, id)
 
     checkpoints = 0
     async for some in checkpoints_of(sealed, asked.since.size if asked.since else 0, upto):
@@ -115,6 +117,7 @@ async def verify(
         sealed=size,
         checkpoints=checkpoints,
         notes=notes,
+        restores=tuple(map(accepted, await sealed.restores())),
         seconds=round(asyncio.get_running_loop().time() - began, 3),
         findings=tuple(findings[:FINDINGS_MAX]),
         unverified=tuple(unverified),
@@ -128,8 +131,11 @@ async def check_part(
     checked = await walk.check(part)
     compared = await compare(sealed, checked, latest)
     findings = list(compared.findings)
-    for gap in checked.gaps:
-        findings.append(gone(gap, head))
+    findings += [gone(gap, head) for gap in checked.gaps]
+    findings += [
+        finding("position-twice", f"more than one event stands at position {position}", position)
+        for position in checked.twice
+    ]
     recorder = Recorder(walk.pool, walk.id, sealed.ledger)
     sound = latest.size if latest and not compared.findings else 0
     suspects = {suspect.position for suspect in checked.suspects} | compared.sealed_leaves.keys()
@@ -221,6 +227,35 @@ async def check_notes(
             said = f"{where} has another root at position {head.size} than the ledger"
             findings.append(finding("ledger-forked", said, head.size))
     return notes, findings
+
+
+async def outside(pool: Pool, id: int) -> list[Finding]:
+    """Whether there are events where the ledger counts none: before its first, or past its last."""
+    row: Any = await pool.fetchrow(
+        """
+        SELECT coalesce((SELECT min(position) FROM es.event WHERE ledger = $1), 1),
+               coalesce((SELECT max(position) FROM es.event WHERE ledger = $1), 0), last_position
+        FROM es.ledger WHERE ledger = $1
+        """,
+        id,
+    )
+    first, last, upto = row
+    findings = []
+    if first < 1:
+        said = f"the ledger begins at position 1, and has an event at position {first}"
+        findings.append(finding("before-the-beginning", said, first))
+    if last > upto:
+        said = f"the ledger counts {upto} events, and has one at position {last}"
+        findings.append(finding("beyond-the-end", said, upto + 1))
+    return findings
+
+
+def accepted(restore: Restore) -> str:
+    return (
+        f"{restore.accepted_by} accepted it up to position {restore.ledger_size} on"
+        f" {restore.accepted_at:%Y-%m-%d %H:%M} UTC although a checkpoint spoke against it"
+        f" ({restore.code}): {restore.reason}"
+    )
 
 
 def causes(findings: list[Finding]) -> tuple[list[Finding], int | None]:
@@ -326,22 +361,6 @@ async def _root(sealed: SealedLedger, size: int) -> bytes:
         return await sealed.root(size)
     except (Unavailable, DataError):  # The tiles or the events do not even give one.
         return b""
-
-
-async def _beyond(pool: Pool, id: int) -> list[Finding]:
-    """Whether there are more events than the ledger counts."""
-    row: Any = await pool.fetchrow(
-        """
-        SELECT coalesce((SELECT max(position) FROM es.event WHERE ledger = $1), 0), last_position
-        FROM es.ledger WHERE ledger = $1
-        """,
-        id,
-    )
-    last, upto = row
-    if last <= upto:
-        return []
-    said = f"the ledger counts {upto} events, and has one at position {last}"
-    return [finding("beyond-the-end", said, upto + 1)]
 
 
 def _notes(folders: Sequence[Path]) -> list[Path]:

@@ -134,6 +134,15 @@ def forged(files: Files) -> None:
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
+    "name of the case": (
+        replaced("case.json", b'"case_ref":"C-', b'"case_ref":"D-'),
+        "and the data of the first event of the case does not",
+    ),
+    "a field more in an event": (of_event(1, note="She lied"), "over which nothing was signed"),
+    "a field more in the case": (
+        replaced("case.json", b'"format"', b'"outcome":"upheld","format"'),
+        "over which nothing was signed",
+    ),
     "data": (of_event(1, data=lambda text: text.replace("true", "null")), "its data is not what"),
     "meta": (of_event(1, meta=lambda text: text.replace("sam", "ada")), "does not follow the one"),
     "type": (of_event(1, type="ComplaintHurt"), "does not follow the one before it"),

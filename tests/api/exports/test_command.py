@@ -120,15 +120,20 @@ def test_a_line_that_was_changed_is_named(shell: Shell, tmp_path: Path) -> None:
     assert "--mapping is not for cloudevents" in other.run(*words, "--mapping", "x", exits=2)[1]
 
 
-def test_who_reads_at_the_command_line_is_on_record_too(shell: Shell) -> None:
+def test_who_reads_at_the_command_line_is_on_record_too(shell: Shell, tmp_path: Path) -> None:
     [case, *_] = shell.json("demo", "--day", "2025-11-03", "--cases", "10")["cases"]
     shell.run("history", case["case_ref"], "--reason", "The audit", USER="olga")
     words = ("export", "--format", "csv", "--product", "nothing")
     shell.run(*words, USER="olga")
+    shell.run("replay", case["case_ref"], "--reason", "The court", USER="olga")
+    bundle = ("audit", "bundle", case["case_id"], "--seal", "-o", str(tmp_path / "case.zip"))
+    shell.run(*bundle, USER="olga")
     read = asyncio.run(reads_of(shell, "olga"))
     assert [tuple(row) for row in read] == [
         ("history", f"casecore history {case['case_ref']}", case["case_id"], "The audit"),
         ("export", " ".join(("casecore", *words)), None, None),
+        ("replay", f"casecore replay {case['case_ref']}", case["case_id"], "The court"),
+        ("bundle", f"casecore audit bundle {case['case_id']}", case["case_id"], None),
     ]
 
 

@@ -1,8 +1,10 @@
 """Object-centric logs: valid as JSON and as SQLite, and the same in both."""
 
+import asyncio
 import json
 import os
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,6 +16,8 @@ import pytest
 
 from api.exports import ocel_log, ocel_store
 from api.exports.ocel import ENVELOPE, LIBRARY, OBJECT_TYPES, attributes_of, fields_of
+from api.exports.ocel_log import stored
+from api.exports.ocel_store import Store
 from casecore.case.events import CaseEvent
 from casecore.clockset.events import ClockEvent
 from casecore.core import Core
@@ -201,3 +205,27 @@ def test_no_event_has_a_field_that_is_called_as_its_envelope_is(name: str) -> No
     columns = ["ocel_id", "ocel_time", *attributes_of(name)]
     assert len({column.lower() for column in columns}) == len(columns)
     assert set(fields_of(name)) <= set(EVENTS[name].__struct_fields__)
+
+
+async def test_whoever_leaves_an_export_leaves_no_thread_without_its_store() -> None:
+    began, go, ended = threading.Event(), threading.Event(), threading.Event()
+    known: list[bool] = []
+
+    def work(store: Store) -> None:
+        began.set()
+        go.wait(10)
+        known.append(store.knows("c1"))
+        ended.set()
+
+    async def exporting() -> None:
+        async with stored() as (_, store):
+            await store.run(work, store)
+
+    export = asyncio.create_task(exporting())
+    await asyncio.to_thread(began.wait)
+    export.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await export
+    go.set()
+    assert await asyncio.to_thread(ended.wait, 10)
+    assert known == [False]

@@ -10,6 +10,7 @@ from casecore.proof.sealing import Sealing
 from casecore.verifying import scrubbing
 from casecore.verifying.scrubbing import Scrubber, verdict
 from tests.casecore.verifying.conftest import Tamper
+from tests.casecore.verifying.test_tampering import PLANT
 from tests.casecore.writing import Stream, asking
 
 SOON = 20.0
@@ -46,6 +47,14 @@ async def test_what_is_wrong_is_known_until_a_pass_finds_nothing(
     assert (again.finding, again.found_at) == (found.finding, found.found_at)
     await tamper(f"{change} WHERE position IN (77, 590)")
     assert (await scrubber.run(pause=0)).state == "sound"
+
+
+@pytest.mark.parametrize("position", [-1, 601])
+async def test_an_event_outside_of_the_ledger_is_found_too(
+    sealed: list[Stream], scrubber: Scrubber, tamper: Tamper, position: int
+) -> None:
+    await tamper(PLANT.format(position))
+    assert (await scrubber.run(pause=0)).state == "wrong"
 
 
 @pytest.mark.parametrize("table", ["proof.tile", "proof.checkpoint"])

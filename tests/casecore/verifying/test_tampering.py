@@ -34,6 +34,19 @@ REWRITE = r"""
 """
 """An event written anew, by somebody who knows how heads are made."""
 
+PLANT = """
+    INSERT INTO es.event
+    SELECT ledger, version, {0}, recorded_at, gen_random_uuid(), command_id, slot, type, data_hash,
+           head, meta, data
+    FROM es.event WHERE position = 600
+"""
+"""An event put in behind the append."""
+PLANT_BESIDE = f"""
+    ALTER TABLE es.event DROP CONSTRAINT event_pkey;
+    CREATE INDEX ON es.event (ledger, position);
+    {PLANT}
+"""
+
 KINDS = {
     "data": (byte("data"), "data-changed", 283),
     "meta": (byte("meta"), "envelope-changed", 283),
@@ -58,6 +71,10 @@ KINDS = {
         600,
     ),
     "the count": ("UPDATE es.ledger SET last_position = 590", "ledger-rolled-back", 591),
+    "an event more": (PLANT.format(601), "beyond-the-end", 601),
+    "an event before the first": (PLANT.format(0), "before-the-beginning", 0),
+    "an event beside another": (PLANT_BESIDE.format(283), "position-twice", 283),
+    "an event beside the last": (PLANT_BESIDE.format(600), "position-twice", 600),
     "a tile": (
         byte("hashes", "proof.tile", "level = 0 AND number = 1"),
         "tile-changed",
