@@ -17,6 +17,7 @@ from api.errors import HANDLERS, missing
 from api.events import feeds
 from api.given import Door
 from api.openapi import document
+from api.pages import pages
 from api.queries import QUERIES
 from api.reading import READ, reads
 from api.routes import CASES, TABLES
@@ -76,6 +77,7 @@ def create_app(desks: Desks) -> Litestar:
             ready,
             openapi,
             root,
+            *pages(door),
             create_static_files_router(
                 "/docs",
                 [STATIC],
