@@ -44,6 +44,15 @@ async def as_owner_and_app(server: str) -> AsyncIterator[tuple[str, str]]:
     await run(server, "DROP ROLE casecore_owner; DROP ROLE casecore_app")
 
 
+@pytest.fixture
+async def superset(server: str) -> AsyncIterator[str]:
+    """A BI tool's role, made as docker/postgres/roles.sql says."""
+    name = f"superset_{uuid4().hex[:12]}"
+    await run(server, f"CREATE ROLE {name} LOGIN PASSWORD 'three' IN ROLE casecore_bi")
+    yield name
+    await run(server, f"DROP ROLE {name}")
+
+
 async def test_the_application_works_under_its_own_role_and_cannot_change_an_event(
     as_owner_and_app: tuple[str, str],
 ) -> None:
@@ -67,3 +76,24 @@ async def test_the_application_works_under_its_own_role_and_cannot_change_an_eve
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await desks.pool.execute(forbidden)
+
+
+async def test_a_bi_tool_reads_the_views_that_the_application_made_and_nothing_else(
+    as_owner_and_app: tuple[str, str], superset: str
+) -> None:
+    owner, app = as_owner_and_app
+    await migrate(owner)
+    register = RegisterCase(channel="phone", customer=Complainant(ref="c-1"), reason="Late")
+    async with Desks.open(app) as desks:
+        desk = await desks.desk("main")
+        written = await desk.core.execute(Case, uuid4(), register, by=ADMIN)
+        await desk.feed.reached(written.position, 10)
+    tool = await asyncpg.connect(app.replace("user=casecore_app", f"user={superset}"))
+    try:
+        [case] = await tool.fetch("SELECT * FROM bi.case_fact")
+        assert (case["stage"], case["as_of_position"]) == ("registered", written.position)
+        for forbidden in ("es.event", "ops.cases", "ops.serving", "sys.pseudonym_salt"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await tool.fetch(f"SELECT * FROM {forbidden}")
+    finally:
+        await tool.close()

@@ -3,13 +3,20 @@
 from casecore.views import Column, View
 from projections.bi.words import SALTED, count, pseudonym
 
-AGENTS = """
-    SELECT ledger, actor AS agent, role, occurred_at AS at FROM ops.timeline
-    UNION ALL SELECT ledger, on_behalf_of, NULL, occurred_at FROM ops.timeline
-    UNION ALL SELECT ledger, agent, NULL, occurred_at FROM ops.timeline
-    UNION ALL SELECT ledger, made_by, NULL, made_at FROM ops.promises
-    UNION ALL SELECT ledger, endorsed_by, NULL, updated_at FROM ops.solutions
-"""
+APPEARING = (
+    ("actor", "role", "occurred_at", "timeline"),
+    ("on_behalf_of", "NULL", "occurred_at", "timeline"),
+    ("agent", "NULL", "occurred_at", "timeline"),
+    ("made_by", "NULL", "made_at", "promises"),
+    ("endorsed_by", "NULL", "updated_at", "solutions"),
+)
+AGENTS = " UNION ALL ".join(
+    f"""
+        SELECT ledger, {agent} AS agent, {role} AS role, min({at}) AS first_at, max({at}) AS last_at
+        FROM ops.{model} WHERE {agent} IS NOT NULL GROUP BY 1, 2, 3
+    """
+    for agent, role, at, model in APPEARING
+)
 PRODUCTS = """
     SELECT ledger, product, received_at FROM ops.cases
     UNION ALL SELECT ledger, product, NULL FROM ops.sla_clocks
@@ -74,9 +81,10 @@ AGENT = View(
     ),
     f"""
         (
-            SELECT ledger, agent, min(at) AS first_seen_at, max(at) AS last_seen_at,
-                   (array_agg(role ORDER BY at DESC) FILTER (WHERE role IS NOT NULL))[1] AS role
-            FROM ({AGENTS}) AS seen WHERE agent IS NOT NULL GROUP BY ledger, agent
+            SELECT ledger, agent, min(first_at) AS first_seen_at, max(last_at) AS last_seen_at,
+                   (array_agg(role ORDER BY last_at DESC) FILTER (WHERE role IS NOT NULL))[1]
+                       AS role
+            FROM ({AGENTS}) AS seen GROUP BY ledger, agent
         ) AS f {SALTED}
     """,
     ("timeline", "promises", "solutions"),

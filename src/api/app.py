@@ -8,7 +8,7 @@ from litestar.enums import HttpMethod
 from litestar.exceptions import InternalServerException
 from litestar.static_files import create_static_files_router
 
-from api.answers import JSON_TYPE, Answer, json
+from api.answers import JSON_TYPE, Answer
 from api.asking import asks, converses, registers
 from api.claiming import claims_next
 from api.clocks import rebaselines, rescinds
@@ -16,6 +16,8 @@ from api.desk import Desks
 from api.errors import HANDLERS, missing
 from api.events import feeds
 from api.given import Door
+from api.health import tells_health
+from api.metrics import shows_metrics
 from api.openapi import document
 from api.pages import pages
 from api.queries import QUERIES
@@ -23,7 +25,7 @@ from api.reading import READ, reads
 from api.routes import CASES, TABLES
 from api.slabook import publishes
 from api.supposing import supposes
-from casecore.errors import Unavailable
+from api.traffic import Traffic
 
 STATIC = Path(__file__).with_name("static")
 CACHED = CacheControlHeader(max_age=3600)
@@ -35,18 +37,7 @@ NO_FILE = (ValueError, InternalServerException)
 
 def create_app(desks: Desks) -> Litestar:
     door = Door(desks)
-
-    @route("/v1/health/live", http_method=READ)
-    async def live() -> Answer:
-        return json({"status": "live"})
-
-    @route("/v1/health/ready", http_method=READ)
-    async def ready() -> Answer:
-        if not await desks.ready():
-            raise Unavailable(
-                "not-ready", "casecore is starting, stopping, or without its database"
-            )
-        return json({"status": "ready"})
+    traffic = Traffic()
 
     @route("/v1/openapi.json", http_method=READ)
     async def openapi() -> Answer:
@@ -60,7 +51,7 @@ def create_app(desks: Desks) -> Litestar:
     async def options() -> Answer:
         return Answer(b"", [(b"allow", b"GET, HEAD, OPTIONS, POST")], 204)
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             options,
             registers(door),
@@ -73,8 +64,8 @@ def create_app(desks: Desks) -> Litestar:
             rescinds(door),
             feeds(door),
             *(reads(door, query) for query in QUERIES),
-            live,
-            ready,
+            *tells_health(desks),
+            shows_metrics(door, traffic),
             openapi,
             root,
             *pages(door),
@@ -91,3 +82,5 @@ def create_app(desks: Desks) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+    app.asgi_handler = traffic.around(app.asgi_handler)
+    return app

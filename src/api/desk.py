@@ -8,6 +8,7 @@ from typing import Self
 
 from api import keys
 from api.broadcasting import Broadcast
+from api.verdicts import Check
 from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
@@ -75,6 +76,8 @@ class Desks:
         """In how many shares a read model is followed that nobody has begun yet."""
         self.staying: asyncio.Task[None] | None = None
         self.closing = False
+        self.checks: dict[str, Check] = {}
+        """Of those who watch over the record, by name, for health and metrics to ask."""
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
 

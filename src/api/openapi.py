@@ -22,6 +22,8 @@ from api.cloudevents import CloudEvent
 from api.events import BATCH_TYPE, PATH, READERS, STREAM_TYPE, Feeding
 from api.examples import EXAMPLES, TOLD_EVENT
 from api.given import IDEMPOTENCY_KEY_MAX
+from api.health import Health
+from api.metrics import MAY_SCRAPE, METRICS
 from api.problems import CODES
 from api.queries import QUERIES
 from api.routes import CASES, TABLES
@@ -127,7 +129,7 @@ QUEUE: Json = msgspec.json.schema(QueueName)
 @cache
 def document() -> bytes:
     commands = [RegisterCase, *(row.command for table in TABLES for row in table.rows)]
-    asked = [*commands, WhatIf, SlaFile, Rebaseline, Rescind]
+    asked = [*commands, WhatIf, SlaFile, Rebaseline, Rescind, Health]
     read = [query.answers for query in QUERIES]
     shapes, components = msgspec.json.schema_components(
         [*asked, CloudEvent, *read], ref_template=REF
@@ -137,8 +139,10 @@ def document() -> bytes:
     for path, operation in (*commanding(components), *asking(answers)):
         paths.setdefault(path, {}).update(operation)
     paths[PATH] = {"get": feed()}
+    paths["/v1/health"] = {"get": how_it_is()}
     paths["/v1/health/live"] = {"get": healthy("Whether casecore runs", 500)}
     paths["/v1/health/ready"] = {"get": healthy("Whether casecore can answer", 500, 503)}
+    paths[METRICS] = {"get": metrics()}
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -321,6 +325,39 @@ def healthy(summary: str, *refusals: int) -> Json:
         "tags": ["health"],
         "security": [],
         "responses": {"200": answer} | refused(*refusals),
+    }
+
+
+def how_it_is() -> Json:
+    schema = {"application/json": {"schema": {"$ref": REF.format(name=Health.__name__)}}}
+    return {
+        "operationId": "Health",
+        "summary": "How casecore is: alive, ready, lagging and parked are different things",
+        "description": "Needs no key, and names nobody and no ledger. `status` is the gravest that"
+        " is so: not-ready, check-failed, stopped, parked, lagging, ok. Only not-ready answers 503:"
+        " what lags or is parked makes casecore neither dead nor unready, here or under"
+        " /v1/health/ready, so no load balancer turns away from it. What is told is a second old"
+        " at most, or a little more when it takes long to find.",
+        "tags": ["health"],
+        "security": [],
+        "responses": {
+            "200": {"description": "It can answer", "content": schema},
+            "503": {"description": "It cannot answer", "content": schema},
+        }
+        | refused(500),
+    }
+
+
+def metrics() -> Json:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "operationId": "Metrics",
+        "summary": "Metrics, in Prometheus's text format",
+        "description": f"For {roles(MAY_SCRAPE)}. Of this process, and of the key's ledger alone,"
+        " whatever the role: another ledger is scraped with a key of its own.",
+        "tags": ["health"],
+        "responses": {"200": {"description": "As of now", "content": text}}
+        | refused(401, 403, 500, 503),
     }
 
 

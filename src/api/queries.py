@@ -16,7 +16,7 @@ from casecore.actors import Role
 from casecore.asking import Code, Instant, QueueName, Short
 from casecore.case.events.intake import Priority
 from casecore.errors import NotFound
-from casecore.following.feed import Progress
+from casecore.following.progress import Progress
 from casecore.goodwill.events import GoodwillPolicyPublished, GoodwillTerms
 from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 from casecore.sla.cycle import ClockState

@@ -62,6 +62,9 @@ class Appender:
         self.ledger = ledger
         self.on_appended: list[Callable[[int], None]] = []
         """Told the last position after a flush; what stands here must neither wait nor fail."""
+        self.flushes = 0
+        self.appended = 0
+        """Events, since this was made."""
         self._ready: deque[_Waiting] = deque()
         self._turns: dict[int, deque[_Waiting] | None] = {}
         """Who comes after the one whose turn it is, for each stream and command id in use."""
@@ -89,6 +92,11 @@ class Appender:
         if self._idle.is_set() and self._ready:
             await self._flush_at_once()
         return await waiting.answer
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a flush."""
+        return self._queued
 
     async def close(self) -> None:
         """Refuse what comes, and wait until what came is stored."""
@@ -181,6 +189,9 @@ class Appender:
                 self._pass_on(waiting)
                 if answer[0] in (STORED, DUPLICATE):
                     last = max(last, answer[2])
+                if answer[0] == STORED:
+                    self.appended += answer[3]
+            self.flushes += 1
             self._tell(last)
 
     async def _store(self, requests: Sequence[Request], patience: "_Patience") -> Sequence[Answer]:

@@ -69,16 +69,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 
 COMMANDS = (
-    "demo",
-    "history",
-    "import",
-    "keys",
-    "migrate",
-    "policy",
-    "projections",
-    "serve",
-    "sla",
-    "work",
+    *("bi", "demo", "history", "import", "keys", "migrate", "policy", "projections", "serve"),
+    *("sla", "work"),
 )
 
 
@@ -147,7 +139,13 @@ def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("history", "C-0"), ("keys", "list"), ("policy", "show"), ("projections", "status")],
+    [
+        ("bi", "export", "--out", "out"),
+        ("history", "C-0"),
+        ("keys", "list"),
+        ("policy", "show"),
+        ("projections", "status"),
+    ],
 )
 def test_who_only_reads_makes_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
     var = tmp_path / "var"
@@ -345,6 +343,24 @@ def test_read_models_tell_where_they_stand_and_are_made_anew(shell: Shell) -> No
     [cases] = [one for one in shell.json("projections", "status") if one["name"] == "cases"]
     assert (cases["lag"], cases["error"]) == (0, None)
     assert "there are cases, " in shell.run("projections", "rebuild", "nothing", exits=1)[1]
+
+
+def test_what_bi_reads_is_written_to_files_as_of_one_position(shell: Shell, tmp_path: Path) -> None:
+    day = ("--day", "2025-06-03", "--cases", "5", "--ledger", "bi")
+    shell.run("demo", *day)
+    out = tmp_path / "out"
+    export = ("bi", "export", "--out", str(out), "--ledger", "bi")
+    told, _ = shell.run(*export)
+    assert "5  " in told
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert told.splitlines()[-1] == f"as of position {manifest['position']:,} of ledger bi"
+    _, complaint = shell.run(*export, exits=1)
+    assert "--force" in complaint
+    again = json.loads(shell.run(*export, "--force", "--format", "csv", "--json")[0])
+    assert (again["position"], again["format"]) == (manifest["position"], "csv")
+    assert len((out / "case_fact.csv").read_text().splitlines()) == 6
+    _, complaint = shell.run(*export[:-1], "nowhere", exits=1)
+    assert "there is no ledger nowhere" in complaint
 
 
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:

@@ -283,8 +283,7 @@ async def test_the_feed_is_for_whoever_may_read_of_everybody(login: Login, role:
         assert answer.status_code == (200 if role in events.READERS else 403)
 
 
-async def test_without_a_key_nothing_is_told(stranger: Client) -> None:
-    problem(await stranger.get("/v1/events"), 401, "unauthenticated")
+async def test_without_a_key_nothing_is_streamed(stranger: Client) -> None:
     problem(await stranger.get("/v1/events", headers=STREAM), 401, "unauthenticated")
 
 

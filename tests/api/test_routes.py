@@ -101,7 +101,7 @@ async def test_every_path_there_is_is_documented(app: Litestar) -> None:
     served = {
         (re.sub(r":\w+}", "}", route.path), method.lower())
         for route in app.routes
-        if isinstance(route, HTTPRoute) and route.path.startswith("/v1/")
+        if isinstance(route, HTTPRoute) and route.path.startswith(("/v1/", "/metrics"))
         for method in route.methods - {"HEAD", "OPTIONS"}
     }
     paths = json.loads(document())["paths"]

@@ -19,8 +19,9 @@ from casecore.database import Pool
 from casecore.errors import Conflict, NotFound, Unavailable
 from casecore.following import feed as feeding
 from casecore.following import filling
-from casecore.following.feed import Feed, Progress
+from casecore.following.feed import Feed
 from casecore.following.parking import Replayed, parked, replay_parked
+from casecore.following.progress import Progress
 from casecore.following.projection import Projection, Reference
 from casecore.following.rebuilding import alone, rebuild, rollback
 from casecore.recording import Recorded

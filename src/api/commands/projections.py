@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.opening import at_desk, echo_json, json_option, ledger_option, printable
+from api.commands.projectionstatus import status
 from api.commands.screens import bar, when
 
 if TYPE_CHECKING:
     from api.desk import Desk
-    from casecore.following.feed import Progress
     from casecore.following.parking import ParkedRow, Replayed
     from casecore.following.projection import Projection
     from casecore.following.rebuilding import Rebuilt
@@ -20,24 +20,7 @@ def projections() -> None:
     """The read models: cases, queues, promises and whatever else follows the ledger."""
 
 
-@projections.command()
-@ledger_option
-@json_option
-def status(ledger: str | None, as_json: bool) -> None:
-    """Say how far each has come. The exit code is 1 when one cannot go on."""
-
-    async def work(desk: "Desk") -> "list[Progress]":
-        return await desk.feed.status()
-
-    found = at_desk(ledger, work, reading=True)
-    if as_json:
-        echo_json(found)
-    else:
-        for one in found:
-            state = f"stopped: {one.error}" if one.error else f"{one.lag:,} events behind"
-            click.echo(printable(f"{one.name:<16} at {one.position:>12,}  {state}"))
-    if any(one.error for one in found):
-        raise SystemExit(1)
+projections.add_command(status)
 
 
 @projections.command()

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import msgspec
-
 from casecore.appender import CHANNEL, UNKNOWN
 from casecore.database import Connection, Pool
 from casecore.errors import Unavailable
 from casecore.following import generations
 from casecore.following.follower import Follower, move
 from casecore.following.leases import Leases, ShardId, Turn
+from casecore.following.progress import Progress, progress
 from casecore.following.projection import Projection
 from casecore.following.rebuilding import upgrade
 from casecore.recorder import Recorder
@@ -25,8 +24,11 @@ CONNECTIONS_MAX = 2
 """How many shards of a ledger are written at the same time."""
 POLL_SECONDS = 0.05
 """How soon the ledger is read again when nobody told of anything new: a notice can be lost."""
-GATHER_SECONDS = 0.04
+GATHER_SECONDS = 0.02
 """How long to let more come together, unless somebody waits for it."""
+BUSY_EVENTS = 64
+BUSY_GATHER_SECONDS = 0.04
+"""The same when so many came at once: then requests need the time more than those who look on."""
 LOOK_SECONDS = 0.01
 """How soon to look again how far other processes have come, when somebody waits for it."""
 TURN_SECONDS = 1.0
@@ -35,41 +37,8 @@ FRESH_SECONDS = 1.0
 RETRY_SECONDS_MIN = 0.1
 RETRY_SECONDS_MAX = 10.0
 CATCH_UP_SECONDS_MAX = 3600.0
-LAGGING_SECONDS = 10.0
-"""From when on a read model counts as lagging."""
 
 logger = logging.getLogger(__name__)
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a read model has come, and what keeps it."""
-
-    name: str
-    position: int
-    head: int
-    lag: int
-    """In events."""
-    lag_seconds: float
-    """How long ago the first event was recorded that it has not seen."""
-    error: str | None
-    """Why it does not go on at all."""
-    parked: int
-    """How many of its rows wait for somebody to put them right."""
-    parked_seconds: float
-    """How long the longest has waited."""
-    generation: int
-    """How often it was made from the ledger."""
-    version: int
-    """Of its fold."""
-    building: int | None
-    """How far the generation has come that is being made beside it."""
-    shards: int
-    runners: int
-    """How many processes follow it."""
-
-    @property
-    def lagging(self) -> bool:
-        return self.lag_seconds > LAGGING_SECONDS
 
 
 class Feed:
@@ -90,6 +59,9 @@ class Feed:
         """In how many shares to follow a read model that nobody has begun yet."""
         self.on_rows: list[Callable[[Sequence[Recorded]], None]] = []
         """Told of whatever is new before the projections are; must neither wait nor fail."""
+        self.batches = 0
+        self.told = 0
+        """Events in these batches."""
         self._leases = Leases(pool, recorder.id, projections)
         self._followers: dict[ShardId, Follower] = {}
         self._elsewhere: dict[ShardId, int] = {}
@@ -142,9 +114,9 @@ class Feed:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = []
-        held, self._followers = [*self._followers], {}
+        self._followers = {}
         with suppress(*UNKNOWN):
-            await self._leases.leave(held)
+            await self._leases.leave()
 
     def wake(self, position: int) -> None:
         """There is something new, up to this position."""
@@ -177,9 +149,10 @@ class Feed:
                 self._waiters.remove(waiter)
         return self.position
 
-    async def catch_up(self) -> None:
-        """Fold in all there is, whether or not this was started; raise what keeps it."""
-        head = await self.recorder.head()
+    async def catch_up(self, upto: int | None = None) -> None:
+        """Fold in all there is, or what is there up to a position, whether or not this was
+        started; raise what keeps it."""
+        head = upto or await self.recorder.head()
         if self._tasks:
             await self.reached(head, CATCH_UP_SECONDS_MAX)
             return
@@ -200,46 +173,13 @@ class Feed:
                     return
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            held, self._followers = [*self._followers], {}
-            await self._leases.leave(held)
+            self._followers = {}
+            await self._leases.leave()
 
     async def status(self) -> list[Progress]:
         """As the database has it, whichever processes follow."""
-        rows = await self.pool.fetch(
-            """
-            SELECT g.name, s.position, l.last_position AS head, l.last_position - s.position AS lag,
-                   coalesce(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)::float8
-                       AS lag_seconds,
-                   s.error, coalesce(p.parked, 0) AS parked,
-                   coalesce(extract(epoch FROM clock_timestamp() - p.since), 0)::float8
-                       AS parked_seconds,
-                   g.generation, g.version, b.position AS building, s.shards, s.runners
-            FROM ops.generation g
-            JOIN es.ledger l USING (ledger)
-            CROSS JOIN LATERAL (
-                SELECT min(position) AS position, max(error) AS error, count(*) AS shards,
-                       count(DISTINCT owner) FILTER (WHERE lease_until > clock_timestamp())
-                           AS runners
-                FROM ops.shard
-                WHERE ledger = g.ledger AND name = g.name AND generation = g.generation
-            ) AS s
-            LEFT JOIN LATERAL (
-                SELECT count(DISTINCT key) AS parked, min(parked_at) AS since FROM ops.parked
-                WHERE ledger = g.ledger AND name = g.name AND generation = g.generation
-            ) AS p ON true
-            LEFT JOIN LATERAL (
-                SELECT min(position) AS position FROM ops.shard
-                JOIN ops.generation o USING (ledger, name, generation)
-                WHERE o.ledger = g.ledger AND o.name = g.name AND o.state = 'building'
-            ) AS b ON true
-            LEFT JOIN es.event e ON e.ledger = g.ledger AND e.position = s.position + 1
-            WHERE g.ledger = $1 AND g.state = 'serving' AND g.name = ANY ($2)
-            ORDER BY g.name
-            """,
-            self.recorder.id,
-            [projection.NAME for projection in self.projections],
-        )
-        return [Progress(**row) for row in rows]
+        names = [projection.NAME for projection in self.projections]
+        return [one for _, one in await progress(self.pool, names, self.recorder.id)]
 
     async def _prepare(self, *, waiting: bool = False) -> None:
         """Make what is not there yet, and anew what another version made. While that takes, the
@@ -316,8 +256,8 @@ class Feed:
             try:
                 async with self._told_by_others() as connection:
                     while not connection.is_closed():
-                        if await self._step() < BATCH_MAX:
-                            await self._rest()
+                        if (found := await self._step()) < BATCH_MAX:
+                            await self._rest(busy=found >= BUSY_EVENTS)
                         pause = RETRY_SECONDS_MIN
             except Exception:
                 # Whatever it was, without this nothing would be followed any more.
@@ -348,6 +288,8 @@ class Feed:
         news = await read(self.recorder, before)
         self._read_at = time.monotonic()
         if news:
+            self.batches += 1
+            self.told += len(news)
             for learn in self.on_rows:
                 learn(news)
             self._read_upto = news[-1].position
@@ -415,11 +357,11 @@ class Feed:
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
         del self._behind[follower]
 
-    async def _rest(self) -> None:
+    async def _rest(self, *, busy: bool) -> None:
         await happens(self._woken, POLL_SECONDS)
         self._asked.clear()
         if not self._waiters:
-            await happens(self._asked, GATHER_SECONDS)
+            await happens(self._asked, BUSY_GATHER_SECONDS if busy else GATHER_SECONDS)
 
     def _moved(self) -> None:
         position = self.position

@@ -325,17 +325,18 @@ async def move(
     ids = [follower.id for follower in followers]
     moved = await db.fetch(
         """
-        UPDATE ops.shard s
-        SET position = $7, updated_at = clock_timestamp(), error = NULL,
-            lease_until = CASE WHEN s.owner IS NULL THEN s.lease_until
-                ELSE clock_timestamp() + $8 * interval '1 second' END
-        FROM (
+        WITH ours AS MATERIALIZED (
             SELECT name, generation, shard FROM ops.shard
             JOIN unnest($2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[])
                 AS left_at (name, generation, shard, position, fence)
             USING (name, generation, shard, position, fence)
             WHERE ledger = $1 ORDER BY name, shard FOR UPDATE OF shard
-        ) AS ours
+        )
+        UPDATE ops.shard s
+        SET position = $7, updated_at = clock_timestamp(), error = NULL,
+            lease_until = CASE WHEN s.owner IS NULL THEN s.lease_until
+                ELSE clock_timestamp() + $8 * interval '1 second' END
+        FROM ours
         WHERE s.ledger = $1
           AND (s.name, s.generation, s.shard) = (ours.name, ours.generation, ours.shard)
         RETURNING s.name, s.generation, s.shard,

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 import uuid_utils.compat as uuids
@@ -25,6 +25,7 @@ class Leases:
         self.ledger = ledger
         self.versions = {p.NAME: f"{p.VERSION} {shape_of(p)}" for p in projections}
         """Of the read models that this process can follow: of the fold, and of the columns."""
+        self._follows = ", ".join(f"{name} {of}" for name, of in sorted(self.versions.items()))
         self.runner: UUID = uuids.uuid7()
 
     async def turn(self, held: Mapping[ShardId, int]) -> tuple[set[ShardId], dict[ShardId, Share]]:
@@ -48,23 +49,40 @@ class Leases:
             kept = await self._renew(db, held)
             return held.keys() - kept, await self._take(db, kept, SLOTS * len(self.versions))
 
-    async def leave(self, held: Iterable[ShardId]) -> None:
-        """So that others need not wait until the leases are over."""
+    async def leave(self) -> None:
+        """Give over all there is, so that others need not wait until the leases are over. A turn
+        that was broken off may still end on the server; it has our row of the runners until then.
+        """
         async with self.pool.acquire() as db, db.transaction():
-            await self._release(db, sorted(held))
             await db.execute(
                 "DELETE FROM ops.runner WHERE ledger = $1 AND runner = $2", self.ledger, self.runner
             )
+            await db.execute(
+                """
+                WITH ours AS MATERIALIZED (
+                    SELECT name, generation, shard FROM ops.shard
+                    WHERE ledger = $1 AND owner = $2 ORDER BY name, shard FOR UPDATE
+                )
+                UPDATE ops.shard s
+                SET owner = NULL, lease_until = '-infinity', fence = s.fence + 1
+                FROM ours
+                WHERE s.ledger = $1
+                  AND (s.name, s.generation, s.shard) = (ours.name, ours.generation, ours.shard)
+                """,
+                *(self.ledger, self.runner),
+            )
 
     async def _there(self, db: Connection) -> int:
-        """How many processes share the work, with this one."""
+        """How many processes share the work, with this one. Those that follow other versions are
+        not counted on: they leave what they cannot follow."""
         await db.execute(
             """
-            INSERT INTO ops.runner (ledger, runner, told, seen_until)
-            VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 second')
+            INSERT INTO ops.runner (ledger, runner, told, follows, seen_until)
+            VALUES ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 second')
             ON CONFLICT (ledger, runner) DO UPDATE SET seen_until = EXCLUDED.seen_until
             """,
-            *(self.ledger, self.runner, f"{socket.gethostname()}/{os.getpid()}", LEASE_SECONDS),
+            *(self.ledger, self.runner, f"{socket.gethostname()}/{os.getpid()}", self._follows),
+            LEASE_SECONDS,
         )
         await db.execute(
             "DELETE FROM ops.runner WHERE ledger = $1"
@@ -72,8 +90,11 @@ class Leases:
             self.ledger,
         )
         there: int = await db.fetchval(
-            "SELECT count(*) FROM ops.runner WHERE ledger = $1 AND seen_until > clock_timestamp()",
-            self.ledger,
+            """
+            SELECT count(*) FROM ops.runner
+            WHERE ledger = $1 AND follows = $2 AND seen_until > clock_timestamp()
+            """,
+            *(self.ledger, self._follows),
         )
         return there
 
@@ -87,15 +108,16 @@ class Leases:
     async def _renew(self, db: Connection, held: Mapping[ShardId, int]) -> set[ShardId]:
         rows = await db.fetch(
             """
-            UPDATE ops.shard s
-            SET lease_until = clock_timestamp() + $3 * interval '1 second'
-            FROM (
+            WITH ours AS MATERIALIZED (
                 SELECT name, generation, shard FROM ops.shard
                 JOIN unnest($4::text[], $5::int[], $6::int[], $7::bigint[])
                     AS held (name, generation, shard, fence)
                 USING (name, generation, shard, fence)
                 WHERE ledger = $1 AND owner = $2 ORDER BY name, shard FOR UPDATE OF shard
-            ) AS ours
+            )
+            UPDATE ops.shard s
+            SET lease_until = clock_timestamp() + $3 * interval '1 second'
+            FROM ours
             WHERE s.ledger = $1
               AND (s.name, s.generation, s.shard) = (ours.name, ours.generation, ours.shard)
             RETURNING s.name, s.generation, s.shard
@@ -118,19 +140,21 @@ class Leases:
         )
 
     async def _take(self, db: Connection, kept: set[ShardId], most: int) -> dict[ShardId, Share]:
-        """Whatever nobody holds, and what is ours by name and yet not held here."""
+        """Whatever nobody holds, and what is ours by name and yet not held here; at most so many,
+        so what is free is found once, and not again for every shard there is."""
         rows = await db.fetch(
             f"""
-            UPDATE ops.shard s
-            SET owner = $4, fence = s.fence + 1,
-                lease_until = clock_timestamp() + $5 * interval '1 second'
-            FROM (
+            WITH free AS MATERIALIZED (
                 SELECT s.name, s.generation, s.shard FROM {OURS}
                 WHERE s.ledger = $1 AND (s.lease_until < clock_timestamp() OR s.owner = $4)
                   AND (s.name, s.generation, s.shard) NOT IN
                       (SELECT * FROM unnest($6::text[], $7::int[], $8::int[]))
                 ORDER BY s.name, s.shard LIMIT greatest($9::int, 0) FOR UPDATE OF s SKIP LOCKED
-            ) AS free
+            )
+            UPDATE ops.shard s
+            SET owner = $4, fence = s.fence + 1,
+                lease_until = clock_timestamp() + $5 * interval '1 second'
+            FROM free
             WHERE s.ledger = $1
               AND (s.name, s.generation, s.shard) = (free.name, free.generation, free.shard)
             RETURNING s.name, s.generation, s.shard, s.first_slot, s.last_slot, s.position, s.fence

@@ -46,11 +46,13 @@ CREATE TABLE ops.runner (
     ledger     int,
     runner     uuid,
     told       text        NOT NULL,
+    follows    text        NOT NULL,
     seen_until timestamptz NOT NULL,
     PRIMARY KEY (ledger, runner)
 );
 COMMENT ON TABLE ops.runner IS 'The processes among which the shards are shared out';
 COMMENT ON COLUMN ops.runner.told IS 'Where it runs, for people';
+COMMENT ON COLUMN ops.runner.follows IS 'The read models that it can follow, and in which versions';
 
 CREATE TABLE ops.parked (
     ledger     int,

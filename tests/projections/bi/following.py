@@ -5,7 +5,7 @@ from typing import Any
 from casecore.database import Pool
 from casecore.following.feed import Feed
 from casecore.recorder import Recorder
-from casecore.views import View, make_views
+from casecore.views import ROLE, make_views
 from projections import PROJECTIONS
 from projections.bi import VIEWS
 
@@ -28,5 +28,8 @@ async def rows(pool: Pool, ledger: int, name: str) -> list[Row]:
     return [dict(row) for row in found]
 
 
-def named(name: str) -> View:
-    return next(view for view in VIEWS if view.name == name)
+async def ask(pool: Pool, query: str) -> None:
+    """As BI does."""
+    async with pool.acquire() as db, db.transaction():
+        await db.execute(f"SET LOCAL ROLE {ROLE}")
+        await db.fetch(query)

@@ -11,7 +11,7 @@ from casecore.recorder import Recorder
 from casecore.views import ROLE, digest, drop_views, make_views, shape
 from projections.bi import VIEWS
 from projections.bi.manual import manual
-from tests.projections.bi.following import follow
+from tests.projections.bi.following import ask, follow
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests/golden/bi.txt"
@@ -71,13 +71,6 @@ async def test_the_questions_in_the_documentation_can_be_asked(
 ) -> None:
     await follow(pool, recorder)
     await ask(pool, query)
-
-
-async def ask(pool: Pool, query: str) -> None:
-    """As BI does."""
-    async with pool.acquire() as db, db.transaction():
-        await db.execute(f"SET LOCAL ROLE {ROLE}")
-        await db.fetch(query)
 
 
 def test_names_say_what_they_are() -> None:
