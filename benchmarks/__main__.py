@@ -10,7 +10,17 @@ from time import perf_counter
 
 import uvloop
 
-from benchmarks import appending, asking, clocks, feeding, folding, following, importing, report
+from benchmarks import (
+    appending,
+    asking,
+    clocks,
+    feeding,
+    folding,
+    following,
+    importing,
+    report,
+    sealing,
+)
 from benchmarks.ledgers import Bench
 from benchmarks.measuring import QUICK, THOROUGH, Compared, Pace
 from casecore import embedded
@@ -29,12 +39,14 @@ COMPARISONS: dict[str, Callable[[Bench], Awaitable[list[Compared]]]] = {
     "lone": appending.lone_append,
     "commands": asking.commands,
     "appends": appending.appends,
+    "seals": sealing.seals,
     "import": importing.imports,
 }
 # These need no ledger, so they are measured once.
 PURE: dict[str, Callable[[Pace], list[Compared]]] = {
     "clocks": clocks.due_instants,
     "folds": folding.folds,
+    "grows": sealing.grows,
 }
 
 

@@ -1077,24 +1077,6 @@ class CaseFiles:
             self._complete.pop(oldest, None)
         return filed
 
-    async def at_version(self, case_id: UUID, version: int) -> Filed:
-        """The file as it was when the case had come to this version."""
-        file = self._folded(None, await self.recorder.history(case_id, upto=version))
-        if file is None or file.version < version:
-            raise NotFound(
-                "version-not-found", f"the case has not come to version {version}: read it as it is"
-            )
-        return as_filed(file)
-
-    async def as_of(self, case_id: UUID, instant: datetime) -> Filed:
-        """The file as it was known then, from what had been recorded."""
-        file = self._folded(None, await self.recorder.history(case_id, recorded_by=instant))
-        if file is None:
-            raise NotFound(
-                "case-not-found", f"no such case was known on {instant:%Y-%m-%d at %H:%M:%S %Z}"
-            )
-        return as_filed(file)
-
     def learn(self, news: Sequence[Recorded]) -> None:
         """Whatever there is news of has to be read on before it is shown again."""
         self._told = news[-1].position

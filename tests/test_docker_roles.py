@@ -14,6 +14,7 @@ from casecore.actors import Actor, Role
 from casecore.case.decisions.intake import Complainant, RegisterCase
 from casecore.case.state import Case
 from casecore.database import migrate
+from casecore.proof.sealing import ProofSettings
 from tests.conftest import named, run
 
 ROLES = Path(__file__).parent.parent / "docker/postgres/roles.sql"
@@ -54,16 +55,21 @@ async def superset(server: str) -> AsyncIterator[str]:
 
 
 async def test_the_application_works_under_its_own_role_and_cannot_change_an_event(
-    as_owner_and_app: tuple[str, str],
+    as_owner_and_app: tuple[str, str], tmp_path: Path
 ) -> None:
     owner, app = as_owner_and_app
     await migrate(owner)
     register = RegisterCase(channel="phone", customer=Complainant(ref="c-1"), reason="Late")
-    async with Desks.open(app) as desks:
+    proof = ProofSettings(tmp_path / "sealing.key", (tmp_path / "checkpoints",))
+    async with Desks.open(app, proof=proof) as desks:
         desk = await desks.desk("main")
         case_id = uuid4()
         written = await desk.core.execute(Case, case_id, register, by=ADMIN)
         await desk.feed.reached(written.position, 10)
+        assert desk.sealing is not None
+        sealed = await desk.sealing.seal_now()
+        assert sealed is not None
+        assert sealed.size == written.position
         for forbidden in (
             "UPDATE es.event SET data = ''",
             "DELETE FROM es.event",
@@ -73,6 +79,9 @@ async def test_the_application_works_under_its_own_role_and_cannot_change_an_eve
             "DELETE FROM es.command",
             "ALTER TABLE es.event DISABLE TRIGGER ALL",
             "DELETE FROM sys.api_key",
+            "INSERT INTO proof.checkpoint SELECT * FROM proof.checkpoint",
+            "UPDATE proof.tile SET hashes = hashes || hashes",
+            "DELETE FROM proof.restored",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await desks.pool.execute(forbidden)

@@ -4,6 +4,7 @@ import sys
 
 import rich_click as click
 
+from api.commands.audit import audit
 from api.commands.bi import bi
 from api.commands.demo import demo
 from api.commands.history import history
@@ -11,6 +12,7 @@ from api.commands.importing import import_file
 from api.commands.keys import keys
 from api.commands.policy import policy
 from api.commands.projections import projections
+from api.commands.replay import replay
 from api.commands.serving import migrate, serve, work
 from api.commands.sla import sla
 from casecore.errors import CaseError
@@ -36,8 +38,10 @@ COMMANDS = (
     demo,
     import_file,
     history,
+    replay,
     policy,
     sla,
+    audit,
     keys,
     projections,
     bi,

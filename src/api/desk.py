@@ -17,6 +17,8 @@ from casecore.database import Pool, connect, ledger_id, ledgers, migrate
 from casecore.deadlines import Deadlines
 from casecore.following.feed import Feed
 from casecore.following.past import Past
+from casecore.proof.sealed import SealedLedger
+from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.recorder import Recorder
 from casecore.views import make_views
 from projections import PROJECTIONS
@@ -34,7 +36,15 @@ logger = logging.getLogger(__name__)
 class Desk:
     """One ledger: what writes it, the rules over it, and what follows it."""
 
-    def __init__(self, pool: Pool, id: int, ledger: str, *, shards: int = 1) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        id: int,
+        ledger: str,
+        proof: ProofSettings | None = None,
+        *,
+        shards: int = 1,
+    ) -> None:
         self.id = id
         self.ledger = ledger
         self.pool = pool
@@ -53,6 +63,17 @@ class Desk:
         self.broadcast = Broadcast(self.recorder)
         self.appender.on_appended.append(self.broadcast.wake)
         self.feed.on_rows.append(self.broadcast.wake)
+        self.sealed = SealedLedger(pool, id, ledger)
+        self.sealing = Sealing(self.sealed, self.appender, proof) if proof else None
+        if self.sealing:
+            self.appender.on_appended.append(self.sealing.wake)
+            self.feed.on_rows.append(self.sealing.wake)
+
+    def stay(self, url: str) -> None:
+        """Do what one of the processes that stay must do for the ledger."""
+        self.deadlines.start(url)
+        if self.sealing:
+            self.sealing.start(url)
 
     async def close(self) -> None:
         await self.broadcast.close()
@@ -60,16 +81,21 @@ class Desk:
         await self.past.close()
         await self.deadlines.close()
         await self.appender.close()
+        if self.sealing:
+            await self.sealing.close()
         await self.feed.close()
 
 
 class Desks:
     """Every ledger of one database, each opened when it is first asked for."""
 
-    def __init__(self, url: str, pool: Pool, *, following: bool) -> None:
+    def __init__(
+        self, url: str, pool: Pool, *, following: bool, proof: ProofSettings | None
+    ) -> None:
         self.url = url
         self.pool = pool
         self.following = following
+        self.proof = proof
         self.taking = True
         """Whether to take on a share of the following, or only to look on."""
         self.shards = 1
@@ -83,11 +109,14 @@ class Desks:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, following: bool = True) -> AsyncIterator[Self]:
-        """Migrate, connect, and on leaving drain and close. `following` keeps read models up."""
+    async def open(
+        cls, url: str, *, following: bool = True, proof: ProofSettings | None = None
+    ) -> AsyncIterator[Self]:
+        """Migrate, connect, and on leaving drain and close. `following` keeps read models up;
+        with `proof`, nothing is written to a ledger that is not the one that was sealed."""
         await migrate(url)
         pool = await connect(url)
-        desks = cls(url, pool, following=following)
+        desks = cls(url, pool, following=following, proof=proof)
         try:
             yield desks
         finally:
@@ -99,20 +128,23 @@ class Desks:
             async with self._opening:
                 if ledger not in self._desks:
                     id = await ledger_id(self.pool, ledger)
-                    desk = Desk(self.pool, id, ledger, shards=self.shards)
+                    desk = Desk(self.pool, id, ledger, self.proof, shards=self.shards)
+                    if desk.sealing:
+                        await desk.sealing.guard()
                     if self.following:
                         await desk.feed.start(taking=self.taking)
                         async with self.pool.acquire() as db:
                             await make_views(db, VIEWS)
                     if self.staying is not None:
-                        desk.deadlines.start(self.url)
+                        desk.stay(self.url)
                     self._desks[ledger] = desk
         return self._desks[ledger]
 
     def stay(self) -> None:
-        """From now on keep deadlines, and look after every ledger that somebody has a key to."""
+        """From now on keep deadlines and seal, and look after every ledger that somebody has a
+        key to."""
         for desk in self._desks.values():
-            desk.deadlines.start(self.url)
+            desk.stay(self.url)
         self.staying = asyncio.create_task(self._open_all())
 
     async def _open_all(self) -> None:
@@ -138,6 +170,12 @@ class Desks:
     async def ledgers(self) -> list[str]:
         """The names of all there are, opened or not."""
         return await ledgers(self.pool)
+
+    @property
+    def troubles(self) -> list[str]:
+        """The codes of what somebody should look at, while everything is answered."""
+        sealings = [desk.sealing for desk in self._desks.values() if desk.sealing]
+        return sorted({code for sealing in sealings for code in sealing.troubles})
 
     async def ready(self) -> bool:
         """Whether a request that came now could be answered."""

@@ -161,8 +161,10 @@ def query(request: AnyRequest, of: type[Q]) -> Q:
     if len(fields) < len(pairs):
         raise Malformed("repeated-name", "the query string gives the same field twice")
     struct = converted(fields, of, strict=False)
+    names: Any = of
+    attributes = dict(zip(names.__struct_encode_fields__, names.__struct_fields__, strict=True))
     for name, text in fields.items():
-        value = getattr(struct, name)
+        value = getattr(struct, attributes[name])
         # Lenient conversion takes the word null for nothing, and a number for a time.
         if value is None or (isinstance(value, datetime) and ":" not in text):
             raise Malformed("schema-violation", f"{name}: this is not {text}", field=name)

@@ -84,7 +84,8 @@ def tells_health(desks: Desks) -> list[HTTPRouteHandler]:
             raise Unavailable(
                 "not-ready", "casecore is starting, stopping, or without its database"
             )
-        return json({"status": "ready"})
+        troubles = {"troubles": found} if (found := desks.troubles) else {}
+        return json({"status": "ready", **troubles})
 
     return [health, live, ready]
 

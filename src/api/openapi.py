@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from api import proof
 from api.asking import COMMANDS_MAX, PARAMETER, Row, Table
 from api.bodies import BODY_MAX
 from api.clocks import (
@@ -124,6 +125,19 @@ CHANGED: Json = {
 HOW_FAR: Json = {"changed": CHANGED, "version": POSITION, "position": POSITION}
 UUID: Json = {"type": "string", "format": "uuid"}
 QUEUE: Json = msgspec.json.schema(QueueName)
+PATH_SCHEMAS: dict[str, Json] = {
+    "size": msgspec.json.schema(proof.Size),
+    "level": {"type": "integer", "minimum": 0, "maximum": proof.TILE_LEVELS - 1},
+    "tile": {
+        "type": "string",
+        "pattern": f"^{proof.TILE.pattern}$",
+        "description": "000, x001/x234/067, or of one that is not full 000.p/17",
+    },
+}
+OTHER_MEDIA: dict[str, Json] = {
+    "text/plain": {"type": "string"},
+    "application/octet-stream": {"type": "string", "format": "binary"},
+}
 
 
 @cache
@@ -420,7 +434,10 @@ def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
                         "200": {
                             "description": "As of As-Of-Position",
                             "headers": AS_OF,
-                            "content": {"application/json": {"schema": answers[query.path]}},
+                            "content": {
+                                media: {"schema": OTHER_MEDIA.get(media, answers[query.path])}
+                                for media in query.media
+                            },
                         },
                         **READ_REFUSED,
                     },
@@ -522,7 +539,8 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
     parameters = []
     for name in re.findall(r"{(\w+)(?::\w+)?}", path):
         properties = components.get(asked.__name__, {}).get("properties", {})
-        schema = unless_null(properties.get(name, UUID if name.endswith("_id") else QUEUE))
+        default = PATH_SCHEMAS.get(name, UUID if name.endswith("_id") else QUEUE)
+        schema = unless_null(properties.get(name, default))
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     return parameters
 

@@ -5,10 +5,11 @@ LISTED = """
     nested-too-deeply nul-character repeated-name schema-violation
 401 unauthenticated
 403 not-owner own-scope role-forbidden self-approval self-rating
-404 calendar-not-found callback-not-found case-not-found clock-not-found concern-not-found
-    escalation-not-found evidence-not-found followup-not-found handoff-not-found
+404 calendar-not-found callback-not-found case-not-found checkpoint-not-found clock-not-found
+    concern-not-found escalation-not-found evidence-not-found followup-not-found handoff-not-found
     interaction-not-found key-not-found not-found note-not-found offer-not-found policy-not-found
-    promise-not-found run-not-found solution-not-found version-not-found
+    position-not-found position-not-sealed promise-not-found run-not-found solution-not-found
+    tile-not-found version-not-found
 405 method-not-allowed
 408 request-timeout
 409 already-assigned already-decided command-in-progress version-conflict what-if-running
@@ -36,7 +37,8 @@ LISTED = """
     time-out-of-range triage-required trigger-required unknown-calendar unknown-event unknown-field
     unknown-zone unsettled-concerns version-or-time what-if-unreadable window-invalid wrong-cause
 500 internal-error
-503 as-of-being-made as-of-busy feed-full not-ready projection-lagging store-busy store-unavailable
+503 as-of-being-made as-of-busy checkpoint-untrusted feed-full ledger-forked ledger-rolled-back
+    not-ready projection-lagging proof-broken store-busy store-unavailable
 """
 
 

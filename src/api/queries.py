@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from api import bodies, scope, slabook
-from api.cases import CaseAt, Told, get_case, get_history
+from api import bodies, proof, scope, slabook
+from api.cases import CaseAt, Replayed, ReplayOf, Told, get_case, get_history, get_replay
 from api.clocks import ClocksOfCase, CycleAsked, Explained, explain_clock, get_case_clocks
 from api.reading import PEOPLE, Asked, Page, PageThen, Params, Query, Then
 from api.supposing import MAY_ASK, WHAT_IF, WhatIfRun, get_what_if
@@ -289,7 +289,53 @@ QUERIES = (
     Query("/v1/policies/sla", Params, PEOPLE, slabook.SlaPolicies, slabook.get_sla_policies),
     Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
     Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
+    Query("/v1/cases/{case_id:uuid}/replay", ReplayOf, PEOPLE, paging.Page[Replayed], get_replay),
     Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
     Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
+    Query(
+        "/v1/proof/checkpoint",
+        proof.CheckpointAsked,
+        proof.PROVERS,
+        proof.CheckpointView,
+        proof.get_checkpoint,
+        media=("text/plain", "application/json"),
+    ),
+    Query(
+        "/v1/proof/checkpoints/{size:str}",
+        Params,
+        proof.PROVERS,
+        proof.CheckpointView,
+        proof.get_checkpoint_at,
+    ),
+    Query(
+        "/v1/proof/inclusion",
+        proof.InclusionAsked,
+        proof.PROVERS,
+        proof.Inclusion,
+        proof.get_inclusion,
+    ),
+    Query(
+        "/v1/proof/consistency",
+        proof.ConsistencyAsked,
+        proof.PROVERS,
+        proof.Consistency,
+        proof.get_consistency,
+    ),
+    Query(
+        "/v1/proof/tile/{level:str}/{tile:path}",
+        Params,
+        proof.PROVERS,
+        bytes,
+        proof.get_tile,
+        media=("application/octet-stream",),
+    ),
+    Query(
+        "/v1/proof/key",
+        Params,
+        proof.PROVERS,
+        str,
+        proof.get_sealing_key,
+        media=("text/plain",),
+    ),
 )

@@ -29,7 +29,7 @@ PEOPLE = LEADS | {Role.AGENT, Role.AUDITOR}
 
 Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
-After = Annotated[str, Meta(max_length=2000)]
+Cursor = Annotated[str, Meta(max_length=2000)]
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class Page(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every list may be asked with that the ledger answers."""
 
     limit: Limit = 50
-    after: After | None = None
+    after: Cursor | None = None
     """The `next` of the page before."""
 
 
@@ -60,7 +60,7 @@ class PageThen(Then, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every list of a read model may be asked with."""
 
     limit: Limit = 50
-    after: After | None = None
+    after: Cursor | None = None
     """The `next` of the page before."""
 
 
@@ -90,6 +90,7 @@ class Query(NamedTuple):
     ask: Callable[[Asked], Awaitable[Any]]
     models: tuple[str, ...] = ()
     """The read models it looks at, if any: these come after the ledger, and have been otherwise."""
+    media: tuple[str, ...] = ("application/json",)
 
 
 class Moment(NamedTuple):

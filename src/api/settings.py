@@ -25,6 +25,10 @@ class Settings(msgspec.Struct, frozen=True):
     port: Port = 8000
     """Also PORT; 0 takes a free one."""
     ledger: LedgerName = "main"
+    sealing_key: Path | None = None
+    """The key that signs checkpoints; without it, `sealing.key` in `data_dir`."""
+    checkpoints_to: Path | None = None
+    """A second folder for checkpoints, somewhere else than `data_dir`."""
 
 
 EXPECTED = {

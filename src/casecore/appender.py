@@ -65,6 +65,8 @@ class Appender:
         self.flushes = 0
         self.appended = 0
         """Events, since this was made."""
+        self.barred: Callable[[], Unavailable] | None = None
+        """What to answer everyone with while nothing may be written to this ledger."""
         self._ready: deque[_Waiting] = deque()
         self._turns: dict[int, deque[_Waiting] | None] = {}
         """Who comes after the one whose turn it is, for each stream and command id in use."""
@@ -84,6 +86,8 @@ class Appender:
         """
         if self._closed:
             raise Unavailable("store-unavailable", "casecore is stopping; ask again shortly")
+        if self.barred is not None:
+            raise self.barred()
         if self._queued >= QUEUE_MAX:
             raise Unavailable("store-busy", "too much is waiting to be stored; ask again shortly")
         waiting = _Waiting(request)

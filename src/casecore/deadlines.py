@@ -1,23 +1,18 @@
 """What only time can tell: warns of clocks, finds them breached, and ends waits that ran out.
 
-One process a ledger does this at a time: the one that holds the lease, an advisory lock of
-PostgreSQL on a connection of its own, which the server takes back when that connection ends,
-however its process died. The lease only saves work. That nothing is recorded twice is the
-ledger's doing: an alarm goes by the key that its clock, cycle and threshold make (R18), and is
-decided on the clock set as it stands. So two holders for a moment, or one that died between its
-append and the answer, do no harm.
+One process a ledger does this at a time: the one that holds the lease, which only saves work. That
+nothing is recorded twice is the ledger's doing: an alarm goes by the key that its clock, cycle and
+threshold make (R18), and is decided on the clock set as it stands. So two holders for a moment, or
+one that died between its append and the answer, do no harm.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID, uuid5
-
-import asyncpg
 
 from casecore.actors import Actor, Role
 from casecore.appender import UNKNOWN
@@ -28,9 +23,9 @@ from casecore.case.state import Case
 from casecore.clockset.decisions import BreachClock, WarnClock
 from casecore.clockset.state import ClockSet, clockset_id
 from casecore.core import Core, Key
-from casecore.database import SETTINGS
 from casecore.errors import CaseError, Unavailable
 from casecore.following.feed import happens
+from casecore.leasing import lease
 from casecore.reactions import NEWS_MAX, Reactions
 from casecore.recording import Recorded
 from casecore.sla.cycle import DUE, Alarm, Cycle, alarm_id, alarms
@@ -49,15 +44,6 @@ RETRY_SECONDS_MAX = 300.0
 
 # PostgreSQL's advisory locks are numbers: this one is held by who keeps a ledger's deadlines.
 KEEPING = 0xDEAD11
-LEASE_SECONDS = 1.0
-"""How often the others ask whether the lease is free. Waiting for the lock in PostgreSQL instead
-would hold a snapshot open, and keep the whole server from clearing up old rows."""
-KEEPALIVE = {
-    "tcp_keepalives_idle": "3",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "3",
-}
-"""By which the server notices that the machine of the holder is gone."""
 
 BY = Actor("casecore", Role.SYSTEM)
 
@@ -213,7 +199,7 @@ class Deadlines:
         pause = RETRY_SECONDS_MIN
         while True:
             try:
-                async with self._lease(url) as connection:
+                async with lease(url, KEEPING, self.core.recorder.id) as connection:
                     while not connection.is_closed():
                         await self.turn()
                         pause = RETRY_SECONDS_MIN
@@ -224,18 +210,6 @@ class Deadlines:
                 logger.exception("cannot keep the deadlines of ledger %s; trying again", ledger)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
-
-    @asynccontextmanager
-    async def _lease(self, url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-        """Wait until nobody else keeps the ledger's deadlines, and hold that while it lasts."""
-        connection: Any = await asyncpg.connect(url, server_settings=SETTINGS | KEEPALIVE)
-        try:
-            lock = "SELECT pg_try_advisory_lock($1, $2)"
-            while not await connection.fetchval(lock, KEEPING, self.core.recorder.id):  # noqa: ASYNC110
-                await asyncio.sleep(LEASE_SECONDS)
-            yield connection
-        finally:
-            connection.terminate()
 
     async def _rest(self) -> None:
         """Until the next alarm, or some news, or for a while: both may have been missed."""

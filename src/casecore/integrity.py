@@ -3,15 +3,22 @@
 core = SHA-256(0x03 ‖ ledger ‖ stream ‖ version ‖ type ‖ command ‖ meta ‖ SHA-256(data))
 head = SHA-256(0x02 ‖ previous head ‖ core)      the head before the first event:
        SHA-256("casecore" ‖ ledger ‖ stream)
+leaf = SHA-256(0x00 ‖ core ‖ head ‖ position ‖ recorded_at)
+       of the tree over the whole ledger, in which the event's index is its position less one
 
 Numbers are eight bytes, big-endian; ids their sixteen; texts and meta are preceded by their
-length in four. Meta and data are the bytes that are stored. Data comes in by its hash alone,
-so a chain can still be checked when data had to be destroyed.
+length in four; a time is the number of microseconds since 1970 began, in UTC. Meta and data are
+the bytes that are stored. Data comes in by its hash alone, so a chain can still be checked when
+data had to be destroyed.
 """
 
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 NAMES_MAX = 1_000
 """How many names of ledgers and types, which come again and again, are kept as bytes."""
@@ -45,6 +52,16 @@ def core_hash(
         data_hash,
     )
     return sha256(b"".join(parts)).digest()
+
+
+def leaf_hash(core: bytes, head: bytes, position: int, recorded_at: datetime) -> bytes:
+    return sha256(b"\x00" + leaf_entry(core, head, position, recorded_at)).digest()
+
+
+def leaf_entry(core: bytes, head: bytes, position: int, recorded_at: datetime) -> bytes:
+    """What the tree has of an event: RFC 6962 calls it the entry that a leaf is the hash of."""
+    microseconds = (recorded_at - EPOCH) // MICROSECOND
+    return core + head + position.to_bytes(8, "big") + microseconds.to_bytes(8, "big")
 
 
 @lru_cache(maxsize=NAMES_MAX)

@@ -23,6 +23,7 @@ class Recorder:
         after: int = 0,
         *,
         upto: int | None = None,
+        upto_position: int | None = None,
         recorded_by: datetime | None = None,
     ) -> list[Row]:
         rows = await self.pool.fetch(
@@ -30,10 +31,11 @@ class Recorder:
             SELECT {COLUMNS} FROM es.event
             WHERE ledger = $1 AND stream_id = $2 AND version > $3
               AND ($4::int IS NULL OR version <= $4)
-              AND ($5::timestamptz IS NULL OR recorded_at <= $5)
+              AND ($5::bigint IS NULL OR position <= $5)
+              AND ($6::timestamptz IS NULL OR recorded_at <= $6)
             ORDER BY version
             """,
-            *(self.id, stream_id, after, upto, recorded_by),
+            *(self.id, stream_id, after, upto, upto_position, recorded_by),
         )
         return [Row(*row) for row in rows]
 

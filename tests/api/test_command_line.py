@@ -69,8 +69,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 
 COMMANDS = (
-    *("bi", "demo", "history", "import", "keys", "migrate", "policy", "projections", "serve"),
-    *("sla", "work"),
+    *("audit", "bi", "demo", "history", "import", "keys", "migrate", "policy", "projections"),
+    *("replay", "serve", "sla", "work"),
 )
 
 
@@ -141,6 +141,7 @@ def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
     "command",
     [
         ("bi", "export", "--out", "out"),
+        ("audit", "checkpoint"),
         ("history", "C-0"),
         ("keys", "list"),
         ("policy", "show"),

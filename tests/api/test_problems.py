@@ -22,11 +22,13 @@ ANSWERING = (
     *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "reckoning", "supposing")),
     *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),
     SRC / "casecore" / "following" / "past.py",
-    SRC.parent / "projections" / "case_file.py",
+    SRC / "casecore" / "proof" / "sealed.py",
+    *(SRC.parent / "projections" / f"{name}.py" for name in ("case_file", "replay")),
 )
 STATUS_BY_NAME = {error.__name__: status for error, status in STATUS.items()}
 ELSEWHERE = {
     (503, "projection-lagging"),
+    *((503, code) for code in ("ledger-rolled-back", "ledger-forked", "checkpoint-untrusted")),
     (500, "internal-error"),
     *((status, code) for code, status in STATUS_OF_CODE.items()),
     *FOUND_BY_THE_FRAMEWORK.items(),

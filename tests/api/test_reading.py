@@ -1,7 +1,7 @@
 """Questions: read-your-writes, pages, the past, and what a bad question is told."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from casecore.actors import Role
@@ -115,6 +115,8 @@ async def test_a_case_is_read_as_it_was(admin: Client) -> None:
     first = await admin.get(case, params={"at_version": 1})
     assert first.json()["promises"] == []
     assert (await admin.get(case, params={"as_of": before})).json() == first.json()
+    position = {"at_position": first.json()["position"]}
+    assert (await admin.get(case, params=position)).json() == first.json()
 
 
 async def test_a_case_is_not_read_as_it_never_was(admin: Client) -> None:
@@ -124,6 +126,10 @@ async def test_a_case_is_not_read_as_it_never_was(admin: Client) -> None:
     problem(early, 404, "case-not-found")
     both = {"at_version": 1, "as_of": "2026-01-01T00:00:00Z"}
     assert problem(await admin.get(case, params=both), 422, "version-or-time")["field"] == "as_of"
+    both = {"at_version": 1, "at_position": 1, "happened_by": "2026-01-01T00:00:00Z"}
+    refused = problem(await admin.get(case, params=both), 422, "version-or-time")
+    assert refused["field"] == "at_position"
+    problem(await admin.get(case, params={"at_position": 10**9}), 404, "position-not-found")
     impossible = await admin.get(case, params={"as_of": "0001-01-01T00:00:00+14:00"})
     problem(impossible, 422, "time-out-of-range")
     number = await admin.get(case, params={"as_of": "1767225600"})
@@ -146,6 +152,42 @@ async def test_a_history_tells_who_did_what_a_page_at_a_time(admin: Client) -> N
     assert kept["actor"] == {"id": "root", "role": "admin"}
     assert kept["data"]["promise_id"] == "p1"
     assert len(bytes.fromhex(kept["head"])) == 32
+
+
+async def test_a_replay_tells_what_each_event_changed_a_page_at_a_time(admin: Client) -> None:
+    case = await registered(admin)
+    await admin.post(f"{case}/promises", json=PROMISE)
+    whole = (await admin.get(f"{case}/replay")).json()
+    first = (await admin.get(f"{case}/replay", params={"limit": 1})).json()
+    await admin.post(f"{case}/notes", json={"text": "Late news"})
+    rest = (await admin.get(f"{case}/replay", params={"after": first["next"]})).json()
+    assert [*first["items"], *rest["items"]] == whole["items"]
+    assert rest["next"] is None
+    added = {change["path"]: change["after"] for change in first["items"][0]["changes"]}
+    assert added["/reason"] == "Three weeks late"
+    [made] = rest["items"]
+    assert made["sentence"].startswith("root ")
+    assert made["actor"] == {"id": "root", "role": "admin"}
+    [change] = made["changes"]
+    assert (change["path"], change["kind"], change["before"]) == ("/promises/p1", "added", None)
+    assert change["after"]["text"] == PROMISE["text"]
+
+
+async def test_a_call_recorded_late_is_in_its_place_in_the_order_of_happening(
+    admin: Client,
+) -> None:
+    received = datetime.now(UTC) - timedelta(hours=3)
+    case = await registered(admin, received_at=received.isoformat())
+    await admin.post(f"{case}/heard", json={"customer_finished": True})
+    called = {"text": "She rang", "occurred_at": (received + timedelta(hours=1)).isoformat()}
+    await admin.post(f"{case}/notes", json=called)
+    by = {"happened_by": (received + timedelta(hours=2)).isoformat()}
+    happened = (await admin.get(f"{case}/replay", params=by)).json()["items"]
+    assert [step["version"] for step in happened] == [1, 3]
+    known = (await admin.get(case, params=by)).json()
+    assert (len(known["notes"]), known["heard_at"]) == (1, None)
+    nothing = {**by, "as_of": (received + timedelta(hours=2)).isoformat()}
+    problem(await admin.get(f"{case}/replay", params=nothing), 404, "case-not-found")
 
 
 async def test_head_answers_the_headers_alone(admin: Client) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from casecore.case.decisions.intake import AddNote, HearComplaint, RegisterCase
+from casecore.case.decisions.intake import AddNote, RegisterCase
 from casecore.case.events.intake import Customer
 from casecore.case.state import Case
 from casecore.core import Core
@@ -134,34 +133,6 @@ async def test_without_a_feed_that_runs_the_ledger_is_always_asked(core: Core) -
     await core.execute(Case, case_id, AddNote(text="later"), by=SAM)
 
     assert notes((await files.get(case_id)).body) == ["later"]
-
-
-async def test_a_file_can_be_had_as_it_was(core: Core, feed: Feed) -> None:
-    files = CaseFiles(feed)
-    case_id = await new_case(core)
-    await core.execute(Case, case_id, AddNote(text="one"), by=SAM)
-    [_, known] = await core.recorder.history(case_id)
-    await core.execute(Case, case_id, HearComplaint(customer_finished=True), by=SAM)
-
-    before = msgspec.json.decode((await files.at_version(case_id, 2)).body, type=CaseFile)
-    assert (before.version, before.heard_at) == (2, None)
-    assert before.head == known.head.hex()
-    assert await files.as_of(case_id, known.recorded_at) == await files.at_version(case_id, 2)
-
-
-@pytest.mark.parametrize("version", [0, 9])
-async def test_a_version_that_there_is_not_is_not_found(
-    core: Core, feed: Feed, version: int
-) -> None:
-    with pytest.raises(NotFound) as refusal:
-        await CaseFiles(feed).at_version(await new_case(core), version)
-    assert refusal.value.code == "version-not-found"
-
-
-async def test_before_it_was_registered_a_case_was_not_known(core: Core, feed: Feed) -> None:
-    long_ago = datetime.fromisoformat("2001-01-01T00:00:00Z")
-    with pytest.raises(NotFound):
-        await CaseFiles(feed).as_of(await new_case(core), long_ago)
 
 
 async def test_what_is_not_a_case_has_no_file(core: Core, feed: Feed, pool: Pool) -> None:

@@ -12,6 +12,7 @@ from casecore.errors import Malformed, NotFound
 if TYPE_CHECKING:
     from api.desk import Desk, Desks
     from api.settings import Settings
+    from casecore.proof.sealing import ProofSettings
 
 T = TypeVar("T")
 
@@ -47,6 +48,14 @@ def settings() -> "Settings":
         raise click.UsageError(str(error)) from None
 
 
+def proof_of(given: "Settings") -> "ProofSettings":
+    from casecore.proof.sealing import ProofSettings
+
+    key = given.sealing_key or given.data_dir / "sealing.key"
+    elsewhere = (given.checkpoints_to,) if given.checkpoints_to else ()
+    return ProofSettings(key, (given.data_dir / "checkpoints", *elsewhere))
+
+
 @contextmanager
 def database(*, reading: bool = False) -> Iterator[str]:
     """Where PostgreSQL is: joins the one that runs in the data folder, or starts it meanwhile.
@@ -76,8 +85,10 @@ def at_desks(
 
     from api.desk import Desks
 
+    proof = proof_of(settings())
+
     async def working(url: str) -> T:
-        async with Desks.open(url, following=following) as desks:
+        async with Desks.open(url, following=following, proof=proof) as desks:
             return await work(desks)
 
     with database(reading=reading) as url:

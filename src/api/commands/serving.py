@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from api.commands.opening import database, settings
+from api.commands.opening import database, proof_of, settings
 from casecore.errors import CaseError, Unavailable
 
 if TYPE_CHECKING:
@@ -120,12 +120,17 @@ async def _serve(url: str, host: str, port: int, keeper: Keeper | None, follow: 
     from api.desk import Desks
     from api.keys import ensure_admin
     from api.serving import serve
+    from casecore.proof.notes import SealingKey
 
     given = settings()
-    async with Desks.open(url) as desks:
+    proof = proof_of(given)
+    async with Desks.open(url, proof=proof) as desks:
         desks.taking = follow
-        await ensure_policy(await desks.desk(given.ledger))
         make_folder(given.data_dir)
+        SealingKey.ensured(proof.key)
+        desk = await desks.desk(given.ledger)
+        if not desk.appender.barred:
+            await ensure_policy(desk)
         click.echo(await ensure_admin(desks.pool, given.data_dir / "admin.key"))
         try:
             async with asyncio.TaskGroup() as tasks:

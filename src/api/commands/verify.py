@@ -1,0 +1,208 @@
+"""casecore audit verify: whether what is stored is what was recorded."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from api.commands.history import find
+from api.commands.opening import (
+    at_desks,
+    echo_json,
+    json_option,
+    ledger_option,
+    printable,
+    settings,
+)
+from api.commands.screens import bar
+from casecore.errors import CaseError, NotFound
+
+if TYPE_CHECKING:
+    from api.desk import Desk, Desks
+    from casecore.proof.notes import Head, VerifierKey
+    from casecore.verifying.case import CaseReport
+    from casecore.verifying.whole import Report
+
+WRONG, UNVERIFIED = 1, 2
+JOBS_MAX = 64
+
+
+@click.command()
+@click.option(
+    "--case", metavar="CASE", help="Only one case: its chains, and its place in the tree."
+)
+@click.option(
+    "--since",
+    metavar="CHECKPOINT",
+    help="Only what came after: a file with a checkpoint that you trust, or a position at which"
+    " one was signed.",
+)
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the public key to trust, as in sealing.pub; the default is that of the"
+    " sealing key.",
+)
+@click.option("--decode", is_flag=True, help="Also see that this casecore can read every event.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, JOBS_MAX),
+    help="How many processes share the work; the default is one a core.",
+)
+@ledger_option
+@json_option
+def verify(
+    case: str | None,
+    since: str | None,
+    key_file: Path | None,
+    decode: bool,
+    jobs: int | None,
+    ledger: str | None,
+    as_json: bool,
+) -> None:
+    """Hash everything again, and name the first event that is not what was recorded.
+
+    \b
+    casecore audit verify
+    casecore audit verify --since last-month.note
+    casecore audit verify --case C-K9D4-BRDR-Y8TB
+
+    Every event is held against the one before it in its case, against the tree of hashes over the
+    whole ledger, and the tree against its signed checkpoints, in the database and outside it.
+
+    Exit codes: 0 nothing is wrong, 1 something is, 2 it could not be verified.
+    """
+    if case and since:
+        raise click.UsageError("--case is verified whole: leave out --since")
+
+    async def work(desks: "Desks") -> "Report | CaseReport":
+        name = ledger or settings().ledger
+        if name not in (there := await desks.ledgers()):
+            raise NotFound(
+                "ledger-not-found",
+                f"there is no ledger {name}: there is {', '.join(there) or 'none yet'}",
+            )
+        desk = await desks.desk(name)
+        key = trusted(desk, key_file)
+        if case:
+            return await one_case(desk, case, key)
+        return await everything(desks, desk, key, since, decode, jobs)
+
+    try:
+        report = at_desks(work, reading=True)
+    except CaseError as error:
+        click.echo(f"casecore: it could not be verified: {error}", err=True)
+        raise SystemExit(UNVERIFIED) from None
+    if as_json:
+        echo_json(report)
+    else:
+        tell(report)
+    if report.findings:
+        raise SystemExit(WRONG)
+    if report.unverified:
+        raise SystemExit(UNVERIFIED)
+
+
+async def one_case(desk: "Desk", case: str, key: "VerifierKey | None") -> "CaseReport":
+    from casecore.verifying.case import verify_case
+
+    return await verify_case(desk.recorder, desk.sealed, await find(desk, case), key)
+
+
+async def everything(
+    desks: "Desks",
+    desk: "Desk",
+    key: "VerifierKey | None",
+    since: str | None,
+    decode: bool,
+    jobs: int | None,
+) -> "Report":
+    from casecore.verifying.whole import Asked, verify
+
+    folders = desks.proof.folders if desks.proof else ()
+    asked = Asked(
+        key,
+        [folder / desk.ledger for folder in folders],
+        await trusted_since(desk, since, key) if since else None,
+        decode,
+        jobs or len(os.sched_getaffinity(0)),
+    )
+    with bar(await desk.recorder.head()) as shown:
+        return await verify(desks.url, desk.pool, desk.id, desk.ledger, asked, shown)
+
+
+def trusted(desk: "Desk", key_file: Path | None) -> "VerifierKey | None":
+    """Whose signatures to believe."""
+    from casecore.errors import Malformed
+    from casecore.proof.notes import SealingKey, VerifierKey, origin
+
+    if key_file is not None:
+        key = VerifierKey.of(key_file.read_text("utf-8", "replace").strip())
+        if key.name != origin(desk.ledger):
+            raise Malformed("key-of-another", f"{key_file} is the key of {key.name}")
+        return key
+    path = desk.sealing.key_path if desk.sealing else None
+    if path is None or not path.exists():
+        return None
+    return SealingKey.read(path).verifier(origin(desk.ledger))
+
+
+async def trusted_since(desk: "Desk", since: str, key: "VerifierKey | None") -> "Head":
+    from casecore.errors import Malformed
+    from casecore.proof.notes import Head, origin
+
+    if since.isdecimal():
+        checkpoint = await desk.sealed.checkpoint(int(since)) if len(since) < 19 else None
+        if checkpoint is None:
+            raise NotFound(
+                "checkpoint-not-found",
+                f"no checkpoint was signed at position {since}: give a file with one",
+            )
+        return Head(origin(desk.ledger), checkpoint.size, checkpoint.root)
+    if key is None:
+        raise Malformed("key-required", "a checkpoint is believed by its key: give --key")
+    try:
+        note = await asyncio.to_thread(Path(since).read_text, "utf-8", "replace")
+    except OSError as error:
+        raise NotFound(
+            "checkpoint-not-found", f"{since} cannot be read ({error.strerror})"
+        ) from None
+    head = key.opened(note)
+    if head.origin != origin(desk.ledger):
+        raise Malformed("checkpoint-untrusted", f"{since} is about {head.origin}")
+    return head
+
+
+def tell(report: "Report | CaseReport") -> None:
+    from casecore.verifying.whole import Report
+
+    if isinstance(report, Report):
+        since = f" after position {report.after}" if report.after else ""
+        say(f"{report.events:,} events{since} of ledger {report.ledger}, up to {report.upto:,}")
+        say(f"{report.checkpoints:,} checkpoints, and {report.notes:,} outside the database")
+        say(f"sealed up to {report.sealed:,}; {rate(report)}")
+    else:
+        say(f"{report.events:,} events of case {report.case_id} in ledger {report.ledger}")
+        if report.checkpoint is not None:
+            say(f"{report.sealed:,} of them under the checkpoint at {report.checkpoint:,}")
+    for what in report.unverified:
+        say(f"not verified: {what}")
+    if not report.findings:
+        say("nothing is wrong" + (" with what was verified" if report.unverified else ""))
+        return
+    first, *others = report.findings
+    say(f"WRONG: {first.sentence}")
+    say(f"What that means: {first.means}")
+    for other in others:
+        say(f"also: {other.sentence}")
+
+
+def rate(report: "Report") -> str:
+    return f"{report.seconds:.1f} s, {report.events / max(report.seconds, 0.001):,.0f} events/s"
+
+
+def say(line: str) -> None:
+    click.echo(printable(line))

@@ -1,0 +1,335 @@
+"""Verifies a whole ledger, or what came after a checkpoint: events, tree, checkpoints and notes."""
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from asyncpg.exceptions import DataError
+
+from casecore.database import Pool, connect
+from casecore.errors import CaseError, Malformed, Unavailable
+from casecore.proof.notes import Head, VerifierKey, origin
+from casecore.proof.sealed import Checkpoint, SealedLedger
+from casecore.proof.tree import TILE_HEIGHT, Edge, edge_tiles
+from casecore.recorder import Recorder
+from casecore.verifying.diagnosing import diagnose
+from casecore.verifying.events import PART, Part, Walk
+from casecore.verifying.findings import Finding, finding
+from casecore.verifying.tiles import compare, compare_above
+
+CHECKPOINTS_AT_ONCE = 256
+FINDINGS_MAX = 100
+"""How many findings are told. Where so many are wrong, the first one is what matters."""
+
+Tell = Callable[[int, str], None]
+"""How far it has come, in events, and with what."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    ledger: str
+    after: int
+    """The position behind which was verified; 0 for all of it."""
+    upto: int
+    events: int
+    sealed: int
+    """How far the ledger is under a checkpoint."""
+    checkpoints: int
+    notes: int
+    """How many checkpoints that lie outside the database were held against it."""
+    seconds: float
+    findings: tuple[Finding, ...]
+    """By position: the first is the first that is wrong."""
+    unverified: tuple[str, ...]
+    """What could not be verified, and why."""
+
+
+class Verified(NamedTuple):
+    """What came of one part."""
+
+    events: int
+    findings: list[Finding]
+    roots: bytes
+
+
+class Asked(NamedTuple):
+    """What to hold the ledger against, and how."""
+
+    key: VerifierKey | None
+    """Who signs its checkpoints; without it signatures are not verified."""
+    folders: Sequence[Path] = ()
+    """Where checkpoints were exported to."""
+    since: Head | None = None
+    """A checkpoint that is trusted: only what came after it is gone through."""
+    decoding: bool = False
+    jobs: int = 1
+
+
+async def verify(
+    url: str, pool: Pool, id: int, ledger: str, asked: Asked, tell: Tell = lambda at, what: None
+) -> Report:
+    began = asyncio.get_running_loop().time()
+    sealed = SealedLedger(pool, id, ledger)
+    latest, upto = await sealed.latest(), await sealed.head()
+    findings: list[Finding] = []
+    unverified: list[str] = []
+    after = 0
+    if asked.since is not None:
+        findings += await _consistent(sealed, asked.since, upto, latest)
+        after = min(asked.since.size, upto) >> TILE_HEIGHT << TILE_HEIGHT
+    size = latest.size if latest else 0
+    if size > upto:
+        findings.append(rolled_back(ledger, "the last checkpoint", size, upto))
+
+    events, roots = 0, []
+    async for verified in _parts(url, pool, id, ledger, Part(after, upto), latest, asked):
+        events += verified.events
+        findings += verified.findings
+        roots.append(verified.roots)
+        tell(events, f"{events:,} events")
+    findings += await compare_above(sealed, after >> TILE_HEIGHT, b"".join(roots))
+    findings += await _beyond(pool, id)
+
+    checkpoints = 0
+    async for some in _checkpoints(sealed, asked.since.size if asked.since else 0, upto):
+        findings += await check_checkpoints(sealed, some, asked.key)
+        checkpoints += len(some)
+        tell(events, f"{checkpoints:,} checkpoints")
+    if checkpoints and asked.key is None:
+        unverified.append("the signatures of the checkpoints: there is no key to verify them with")
+    notes, wrong = await check_notes(sealed, asked.folders, asked.key, upto)
+    findings += wrong
+    findings, followed = causes(findings)
+    if followed is not None:
+        unverified.append(f"checkpoints over position {followed}, where the tree is wrong")
+    if not latest and upto:
+        unverified.append("the tree: nothing is sealed yet; `casecore serve` seals")
+    return Report(
+        ledger=ledger,
+        after=after,
+        upto=upto,
+        events=events,
+        sealed=size,
+        checkpoints=checkpoints,
+        notes=notes,
+        seconds=round(asyncio.get_running_loop().time() - began, 3),
+        findings=tuple(findings[:FINDINGS_MAX]),
+        unverified=tuple(unverified),
+    )
+
+
+async def check_part(
+    walk: Walk, sealed: SealedLedger, part: Part, head: int, latest: Checkpoint | None
+) -> Verified:
+    """Go through a part, hold it against its tiles, and find out what is wrong with what is."""
+    checked = await walk.check(part)
+    compared = await compare(sealed, checked, latest)
+    findings = compared.findings
+    for gap in checked.gaps:
+        findings.append(gone(gap, head))
+    recorder = Recorder(walk.pool, walk.id, sealed.ledger)
+    suspects = {suspect.position for suspect in checked.suspects} | compared.sealed_leaves.keys()
+    for position in sorted(suspects)[:FINDINGS_MAX]:
+        found = await diagnose(recorder, position, compared.sealed_leaves.get(position))
+        if found is not None:
+            findings.append(found)
+    return Verified(checked.events, findings, compared.roots)
+
+
+async def check_checkpoints(
+    sealed: SealedLedger, checkpoints: Sequence[Checkpoint], key: VerifierKey | None
+) -> list[Finding]:
+    """Whether each was signed, and over the tree that there is."""
+    findings = []
+    tiles = await sealed.tiles({tile for one in checkpoints for tile in edge_tiles(one.size)})
+    for one in checkpoints:
+        where = f"the checkpoint at {one.size}"
+        if key is not None:
+            try:
+                head = key.opened(one.note)
+            except Malformed as error:
+                findings.append(finding("checkpoint-changed", f"{where}: {error}", one.size))
+                continue
+        else:
+            try:
+                head = Head.of(one.note.partition("\n\n")[0] + "\n")
+            except Malformed as error:
+                findings.append(finding("checkpoint-changed", f"{where}: {error}", one.size))
+                continue
+        if head != (origin(sealed.ledger), one.size, one.root):
+            said = f"{where} is kept with another size or root than its note says"
+            findings.append(finding("checkpoint-changed", said, one.size))
+        elif Edge.of(one.size, tiles).root() != one.root:
+            said = f"{where} has the root {one.root.hex()}, and the tree has another"
+            findings.append(finding("checkpoint-contradicted", said, one.size))
+    return findings
+
+
+async def check_notes(
+    sealed: SealedLedger, folders: Sequence[Path], key: VerifierKey | None, upto: int
+) -> tuple[int, list[Finding]]:
+    """Hold the checkpoints that lie in folders against the ledger: how many, and what is wrong."""
+    if key is None:
+        return 0, []
+    notes, findings = 0, []
+    for path in await asyncio.to_thread(_notes, folders):
+        notes += 1
+        where = f"the checkpoint in {path}"
+        try:
+            head = key.opened(await asyncio.to_thread(path.read_text, "utf-8", "replace"))
+            if head.origin != origin(sealed.ledger):
+                raise Malformed("checkpoint-untrusted", f"it is about {head.origin}")
+        except (CaseError, OSError) as error:
+            findings.append(finding("checkpoint-untrusted", f"{where}: {error}"))
+            continue
+        if head.size > upto:
+            findings.append(rolled_back(sealed.ledger, where, head.size, upto))
+        elif await _root(sealed, head.size) != head.root:
+            said = f"{where} has another root at position {head.size} than the ledger"
+            findings.append(finding("ledger-forked", said, head.size))
+    return notes, findings
+
+
+def causes(findings: list[Finding]) -> tuple[list[Finding], int | None]:
+    """The findings in the order of position, without what only follows from a tile that is wrong,
+    and the position from which on there is such."""
+    ordered = sorted(findings, key=lambda one: one.position or 0)
+    wrong = [one.position or 0 for one in ordered if one.code in ("tile-changed", "tile-missing")]
+    if not wrong:
+        return ordered, None
+    return [
+        one
+        for one in ordered
+        if one.code not in ("checkpoint-contradicted", "ledger-forked")
+        or (one.position or 0) < wrong[0]
+    ], wrong[0]
+
+
+def gone(gap: Part, head: int) -> Finding:
+    first, last = gap.after + 1, gap.upto
+    which = f"position {first}" if first == last else f"positions {first} to {last}"
+    if last == head:
+        said = f"the ledger came to position {head}, and has nothing at {which}"
+        return finding("end-missing", said, first)
+    return finding("event-missing", f"there is no event at {which}", first)
+
+
+def rolled_back(ledger: str, where: str, size: int, upto: int) -> Finding:
+    said = f"ledger {ledger} ends at position {upto}, and {where} is over {size} events"
+    return finding("ledger-rolled-back", said, upto + 1)
+
+
+async def _parts(
+    url: str,
+    pool: Pool,
+    id: int,
+    ledger: str,
+    whole: Part,
+    latest: Checkpoint | None,
+    asked: Asked,
+) -> AsyncIterator[Verified]:
+    after, upto = whole
+    ends = [*range(after - after % PART + PART, upto, PART), upto]
+    parts = [Part(first, end) for first, end in zip([after, *ends], ends, strict=False)]
+    if asked.jobs == 1 or len(parts) == 1:
+        walk = Walk(pool, id, ledger, decoding=asked.decoding)
+        for part in parts:
+            yield await check_part(walk, SealedLedger(pool, id, ledger), part, upto, latest)
+        return
+    loop = asyncio.get_running_loop()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(asked.jobs, len(parts)), mp_context=context) as processes:
+        given = (url, id, ledger, asked.decoding, upto, latest)
+        running = [loop.run_in_executor(processes, in_process, *given, part) for part in parts]
+        try:
+            for one in running:
+                yield await one
+        finally:
+            processes.shutdown(cancel_futures=True)
+
+
+def in_process(
+    url: str,
+    id: int,
+    ledger: str,
+    decoding: bool,
+    head: int,
+    latest: Checkpoint | None,
+    part: Part,
+) -> Verified:
+    """One part, by a process of its own."""
+
+    async def work() -> Verified:
+        pool = await connect(url, max_size=2)
+        try:
+            walk = Walk(pool, id, ledger, decoding=decoding)
+            return await check_part(walk, SealedLedger(pool, id, ledger), part, head, latest)
+        finally:
+            await pool.close()
+
+    return asyncio.run(work())
+
+
+async def _consistent(
+    sealed: SealedLedger, since: Head, upto: int, latest: Checkpoint | None
+) -> list[Finding]:
+    """Whether the ledger goes on from a checkpoint that is trusted."""
+    where = "the checkpoint it is verified since"
+    if since.size > upto:
+        return [rolled_back(sealed.ledger, where, since.size, upto)]
+    if await _root(sealed, since.size) != since.root:
+        said = f"{where} has another root at position {since.size} than the ledger"
+        return [finding("ledger-forked", said, since.size)]
+    if latest is not None and 0 < since.size <= latest.size:
+        try:
+            await sealed.consistency(since.size, latest)
+        except Unavailable as error:
+            return [finding("tile-changed", str(error).partition(":")[0], latest.size)]
+    return []
+
+
+async def _root(sealed: SealedLedger, size: int) -> bytes:
+    try:
+        return await sealed.root(size)
+    except (Unavailable, DataError):  # The tiles or the events do not even give one.
+        return b""
+
+
+async def _beyond(pool: Pool, id: int) -> list[Finding]:
+    """Whether there are more events than the ledger counts."""
+    row: Any = await pool.fetchrow(
+        """
+        SELECT coalesce((SELECT max(position) FROM es.event WHERE ledger = $1), 0), last_position
+        FROM es.ledger WHERE ledger = $1
+        """,
+        id,
+    )
+    last, upto = row
+    if last <= upto:
+        return []
+    said = f"the ledger counts {upto} events, and has one at position {last}"
+    return [finding("beyond-the-end", said, upto + 1)]
+
+
+async def _checkpoints(
+    sealed: SealedLedger, after: int, upto: int
+) -> AsyncIterator[list[Checkpoint]]:
+    while True:
+        rows = await sealed.pool.fetch(
+            """
+            SELECT size, root, note, sealed_at FROM proof.checkpoint
+            WHERE ledger = $1 AND size > $2 AND size <= $3 ORDER BY size LIMIT $4
+            """,
+            *(sealed.id, after, upto, CHECKPOINTS_AT_ONCE),
+        )
+        if not rows:
+            return
+        yield [Checkpoint(*row) for row in rows]
+        after = rows[-1]["size"]
+
+
+def _notes(folders: Sequence[Path]) -> list[Path]:
+    return [path for folder in folders for path in sorted(folder.glob("*.note"))]
