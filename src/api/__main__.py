@@ -7,6 +7,7 @@ import rich_click as click
 from api.commands.audit import audit
 from api.commands.bi import bi
 from api.commands.demo import demo
+from api.commands.exporting import export
 from api.commands.history import history
 from api.commands.importing import import_file
 from api.commands.keys import keys
@@ -37,6 +38,7 @@ COMMANDS = (
     work,
     demo,
     import_file,
+    export,
     history,
     replay,
     policy,

@@ -15,6 +15,7 @@ from api.clocks import rebaselines, rescinds
 from api.desk import Desks
 from api.errors import HANDLERS, missing
 from api.events import feeds
+from api.exporting import exports
 from api.given import Door
 from api.health import tells_health
 from api.metrics import shows_metrics
@@ -64,6 +65,7 @@ def create_app(desks: Desks) -> Litestar:
             rescinds(door),
             feeds(door),
             *(reads(door, query) for query in QUERIES),
+            exports(door),
             *tells_health(desks),
             shows_metrics(door, traffic),
             openapi,

@@ -22,6 +22,8 @@ from api.clocks import (
 from api.cloudevents import CloudEvent
 from api.events import BATCH_TYPE, PATH, READERS, STREAM_TYPE, Feeding
 from api.examples import EXAMPLES, TOLD_EVENT
+from api.exporting import EXPORTS, MAY_EXPORT, ExportAsked
+from api.exports.running import FORMATS
 from api.given import IDEMPOTENCY_KEY_MAX
 from api.health import Health
 from api.metrics import MAY_SCRAPE, METRICS
@@ -98,6 +100,9 @@ AS_OF: Json = {
         "schema": {"type": "integer"},
     }
 }
+DISPOSITION: Json = {
+    "Content-Disposition": {"description": "A name for it", "schema": {"type": "string"}}
+}
 COMMAND_HEADERS: Sequence[Json] = (
     {
         "name": "Idempotency-Key",
@@ -154,6 +159,7 @@ def document() -> bytes:
         paths.setdefault(path, {}).update(operation)
     paths[PATH] = {"get": feed()}
     paths["/v1/health"] = {"get": how_it_is()}
+    paths[EXPORTS] = {"get": exported()}
     paths["/v1/health/live"] = {"get": healthy("Whether casecore runs", 500)}
     paths["/v1/health/ready"] = {"get": healthy("Whether casecore can answer", 500, 503)}
     paths[METRICS] = {"get": metrics()}
@@ -543,6 +549,31 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
         schema = unless_null(properties.get(name, default))
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     return parameters
+
+
+def exported() -> Json:
+    format: Json = {"type": "string", "enum": list(FORMATS)}
+    media_types = {format.media_type for format in FORMATS.values()} | {"application/gzip"}
+    return {
+        "operationId": "export",
+        "summary": "The ledger, or some of its cases, as a file",
+        "description": f"For {roles(MAY_EXPORT)}. It is sent as it is made. Of one ledger at one"
+        " position, the same comes out every time. cloudevents is the ledger itself, complete, in"
+        " its order: it can be restored with `casecore import`.",
+        "tags": [tag(EXPORTS)],
+        "parameters": [
+            {"name": "format", "in": "path", "required": True, "schema": format},
+            *query_parameters(ExportAsked),
+        ],
+        "responses": {
+            "200": {
+                "description": "As of As-Of-Position",
+                "headers": AS_OF | DISPOSITION,
+                "content": {media_type: {} for media_type in sorted(media_types)},
+            },
+            **READ_REFUSED,
+        },
+    }
 
 
 def query_parameters(params: type[Any]) -> list[Json]:

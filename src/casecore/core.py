@@ -20,7 +20,7 @@ from casecore.errors import CaseError, Conflict, Rejected, Stale
 from casecore.integrity import first_head
 from casecore.ledger import Appended, Request, Write
 from casecore.recorder import Recorder
-from casecore.recording import AnyEvent, Meta, Recorded, encode, event_of, seal
+from casecore.recording import AnyEvent, Logged, Meta, Recorded, encode, event_of, seal
 
 ATTEMPTS_MAX = 10
 CONFLICT_SECONDS = 0.001
@@ -81,12 +81,14 @@ class Draft:
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
         self.state = seen.state
-        self.events: list[tuple[datetime, AnyEvent]] = []
+        self.events: list[tuple[datetime, Logged | None, AnyEvent]] = []
 
-    def add(self, at: datetime, events: Sequence[AnyEvent]) -> None:
+    def add(self, at: datetime, events: Sequence[AnyEvent], logged: Logged | None = None) -> None:
+        """What the command was in a log holds of the first event; the others follow from it."""
         for event in events:
             self.state = self.state.evolve(event)
-            self.events.append((at, event))
+            self.events.append((at, logged, event))
+            logged = None
 
 
 class Why(NamedTuple):
@@ -127,11 +129,13 @@ class Core:
         expected: int | None = None,
         causation_id: UUID | None = None,
         correlation_id: UUID | None = None,
+        logged: Sequence[Logged | None] = (),
     ) -> Written:
         """Decide the commands in order and append what they decide, all or nothing.
 
         Decides on what this process remembers of the stream, and looks again before it refuses
-        or finds nothing to do. A `key` that was carried out before gets its first answer.
+        or finds nothing to do. A `key` that was carried out before gets its first answer. `logged`
+        has, for each command that comes from a log, what it was there.
         """
         why = Why(key.command_id if key else uuids.uuid7(), by, causation_id, correlation_id)
         fingerprint = key.fingerprint if key else sha256(why.command_id.bytes).digest()
@@ -140,7 +144,9 @@ class Core:
             for attempt in range(ATTEMPTS_MAX):
                 fresh = attempt > 0
                 try:
-                    drafts = await self._decide(of, stream_id, commands, by, expected, fresh)
+                    drafts = await self._decide(
+                        of, stream_id, commands, by, expected, fresh, logged
+                    )
                 except CaseError:
                     if not fresh:
                         continue
@@ -167,7 +173,7 @@ class Core:
                 for write, written in zip(writes, drafts.values(), strict=True):
                     self._remember(write, written, appended.position)
                 self.written[by.id] = appended.position
-                events = [event for _, event in draft.events]
+                events = [event for *_, event in draft.events]
                 return Written(appended.version, appended.position, events, replayed=False)
         raise Conflict("version-conflict", "others keep changing this; read it and ask again")
 
@@ -210,6 +216,7 @@ class Core:
         by: Actor,
         expected: int | None,
         fresh: bool,
+        logged: Sequence[Logged | None],
     ) -> dict[UUID, Draft]:
         seen = await self.see(of, stream_id, fresh=fresh, new=commands[0].BEGINS)
         if expected is not None and expected != seen.version:
@@ -227,7 +234,8 @@ class Core:
                 command.permit(draft.state, by)
                 beside = command.beside(draft.state)
                 if beside is None:
-                    draft.add(at, command.decide(draft.state, by, at))
+                    was = logged[index] if logged else None
+                    draft.add(at, command.decide(draft.state, by, at), was)
                     continue
                 other = drafts.get(beside.stream_id) or Draft(
                     await self.see(beside.of, beside.stream_id, fresh=fresh)
@@ -248,11 +256,12 @@ class Core:
     def _seal(self, stream_id: UUID, draft: Draft, why: Why) -> Write:
         ledger, head, sealed = self.recorder.ledger, draft.seen.head, []
         metas = {
-            at: encode(Meta(at, why.by, why.correlation_id, why.causation_id))
-            for at in {at for at, _ in draft.events}
+            (at, logged): encode(Meta(at, why.by, why.correlation_id, why.causation_id, logged))
+            for at, logged in {(at, logged) for at, logged, _ in draft.events}
         }
-        for version, (at, event) in enumerate(draft.events, draft.seen.version + 1):
-            sealed.append(seal(ledger, stream_id, version, head, why.command_id, metas[at], event))
+        for version, (at, logged, event) in enumerate(draft.events, draft.seen.version + 1):
+            meta = metas[at, logged]
+            sealed.append(seal(ledger, stream_id, version, head, why.command_id, meta, event))
             head = sealed[-1].head
         return Write(stream_id, draft.seen.version, draft.seen.head, sealed)
 

@@ -5,10 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from casecore.database import Pool
+from casecore.database import Connection, Pool
 from casecore.ledger import Appended, Row, key_reused
 
 COLUMNS = "position, stream_id, version, type, recorded_at, command_id, meta, data, data_hash, head"
+
+
+Head = tuple[int, bytes]
+"""Where a stream stands: its version, and the hash that pins it."""
 
 
 class Recorder:
@@ -73,20 +77,8 @@ class Recorder:
         version, position, written, recorded_at, _ = row
         return Appended(version, position, written, recorded_at, duplicate=True)
 
-    async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, tuple[int, bytes]]:
-        """The version and head of each of these streams that has begun."""
-        rows = await self.pool.fetch(
-            """
-            SELECT stream_id, version, head
-            FROM unnest($2::uuid[]) AS asked (stream_id) CROSS JOIN LATERAL (
-                SELECT version, head FROM es.event e
-                WHERE e.ledger = $1 AND e.stream_id = asked.stream_id
-                ORDER BY version DESC LIMIT 1
-            ) AS last
-            """,
-            *(self.id, stream_ids),
-        )
-        return {row["stream_id"]: (row["version"], row["head"]) for row in rows}
+    async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
+        return await heads(self.pool, self.id, stream_ids)
 
     async def head(self) -> int:
         """The last position of the ledger."""
@@ -113,3 +105,19 @@ class Recorder:
             *(self.id, position),
         )
         return at
+
+
+async def heads(db: Pool | Connection, ledger: int, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
+    """Where each of these streams stands that has begun."""
+    rows = await db.fetch(
+        """
+        SELECT stream_id, version, head
+        FROM unnest($2::uuid[]) AS asked (stream_id) CROSS JOIN LATERAL (
+            SELECT version, head FROM es.event e
+            WHERE e.ledger = $1 AND e.stream_id = asked.stream_id
+            ORDER BY version DESC LIMIT 1
+        ) AS last
+        """,
+        *(ledger, stream_ids),
+    )
+    return {row["stream_id"]: (row["version"], row["head"]) for row in rows}

@@ -25,6 +25,16 @@ UUID_FREE = (1 << 128) - 1 & ~(0xF << 76 | 0x3 << 62)
 EVENTS: dict[str, type[Any]] = {event.__name__: event for event in get_args(AnyEvent)}
 
 
+class Logged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an event was in the log it was imported from, in the terms of XES."""
+
+    activity: str
+    transition: str | None = None
+    resource: str | None = None
+    role: str | None = None
+    group: str | None = None
+
+
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who, when and why: stored beside the event, and covered by its hash as stored."""
 
@@ -32,6 +42,7 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     actor: Actor
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
+    logged: Logged | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -47,6 +58,7 @@ class Recorded(msgspec.Struct, frozen=True):
     causation_id: UUID | None
     head: bytes
     event: AnyEvent
+    logged: Logged | None = None
 
     @property
     def event_id(self) -> UUID:
@@ -91,6 +103,7 @@ def from_row(ledger: str, row: Row) -> Recorded:
         causation_id=meta.causation_id,
         head=row.head,
         event=event_of(row),
+        logged=meta.logged,
     )
 
 

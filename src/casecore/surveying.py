@@ -1,6 +1,6 @@
 """Whole cases out of the ledger, some at a time, however many there are."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -26,25 +26,32 @@ class Life(NamedTuple):
 
 async def lives(
     recorder: Recorder,
-    reads: frozenset[str],
+    reads: frozenset[str] | None,
     upto: int,
     *,
     received_from: datetime | None = None,
     received_before: datetime | None = None,
-) -> AsyncIterator[Life]:
-    """The cases received between these, each with its facts of the types that are read, as the
-    ledger had them at a position; those that were registered first come first."""
-    after = 0
-    while begun := await recorder.read(after, CASES_AT_ONCE, upto, REGISTERED):
-        after = begun[-1].position
+    case_ids: Collection[UUID] = (),
+    wanted: Callable[[CaseRegistered], bool] = lambda _: True,
+    moved: Callable[[int], None] = lambda _: None,
+) -> AsyncGenerator[Life]:
+    """The cases received between these that are wanted, each with its facts of the types that are
+    read (None: of all), as the ledger had them at a position; those that were registered first
+    come first. `case_ids` names those to look at, and `moved` is told how far that has come."""
+    async for begun in registrations(recorder, case_ids, upto):
+        moved(begun[-1].position)
         refs = {}
         for row in begun:
             event = event_of(row)
             assert isinstance(event, CaseRegistered)
-            if (received_from is None or received_from <= event.received_at) and (
-                received_before is None or event.received_at < received_before
+            if (
+                (received_from is None or received_from <= event.received_at)
+                and (received_before is None or event.received_at < received_before)
+                and wanted(event)
             ):
                 refs[row.stream_id] = event.case_ref
+        if not refs:
+            continue
         rows: dict[UUID, list[Row]] = {case_id: [] for case_id in refs}
         owners = {clockset_id(case_id): case_id for case_id in refs}
         for row in await histories(recorder, [*refs, *owners], reads, upto):
@@ -54,15 +61,29 @@ async def lives(
             yield Life(case_id, ref, facts)
 
 
+async def registrations(
+    recorder: Recorder, case_ids: Collection[UUID], upto: int
+) -> AsyncGenerator[list[Row]]:
+    if case_ids:
+        if begun := await histories(recorder, list(case_ids), frozenset(REGISTERED), upto):
+            yield begun
+        return
+    after = 0
+    while begun := await recorder.read(after, CASES_AT_ONCE, upto, REGISTERED):
+        after = begun[-1].position
+        yield begun
+
+
 async def histories(
-    recorder: Recorder, stream_ids: Sequence[UUID], types: frozenset[str], upto: int
+    recorder: Recorder, stream_ids: Sequence[UUID], types: frozenset[str] | None, upto: int
 ) -> list[Row]:
     rows = await recorder.pool.fetch(
         f"""
         SELECT {COLUMNS} FROM es.event
-        WHERE ledger = $1 AND stream_id = ANY ($2) AND position <= $3 AND type = ANY ($4)
+        WHERE ledger = $1 AND stream_id = ANY ($2) AND position <= $3
+          AND ($4::text[] IS NULL OR type = ANY ($4))
         ORDER BY position
         """,
-        *(recorder.id, stream_ids, upto, list(types)),
+        *(recorder.id, stream_ids, upto, None if types is None else list(types)),
     )
     return [Row(*row) for row in rows]

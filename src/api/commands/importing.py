@@ -52,7 +52,7 @@ class LogOptions(NamedTuple):
 
 @click.command("import")
 @click.argument("file", type=FILE)
-@click.option("--format", type=click.Choice(["cfpb", "xes", "csv"]), required=True)
+@click.option("--format", type=click.Choice(["cfpb", "xes", "csv", "cloudevents"]), required=True)
 @click.option(
     "--mapping",
     metavar="FILE.toml",
@@ -97,7 +97,7 @@ class LogOptions(NamedTuple):
 @json_option
 def import_file(
     file: Path,
-    format: Literal["cfpb", "xes", "csv"],
+    format: Literal["cfpb", "xes", "csv", "cloudevents"],
     on_error: "OnError",
     report: Path | None,
     dry_run: bool,
@@ -107,23 +107,41 @@ def import_file(
     as_json: bool,
     **log: Any,
 ) -> None:
-    """Bring in complaints (cfpb), or a log of case work (xes, csv), from FILE.
+    """Bring in complaints (cfpb), a log of case work (xes, csv), or a ledger (cloudevents).
 
     \b
     casecore import --format cfpb complaints.csv
     casecore import --format xes --mapping incidents incidents-closed.xes.gz
     casecore import --format csv --mapping helpdesk --case CaseID --activity ActivityID
                     --time CompleteTimestamp --zone Europe/Rome helpdesk-log.csv
+    casecore import --format cloudevents ledger.jsonl.gz
 
     A case comes in whole or not at all, under the name it has in the file. So importing a file
     again adds nothing, and an import that was killed goes on when it is run again. Read models
     follow while `casecore serve` runs, or once it does.
+
+    A ledger that was exported as cloudevents comes into an empty ledger of its name, before
+    `casecore serve` first runs on it: all of it, with the same positions, times and hashes, each
+    of them checked, or nothing. The requests that led to it are known by their ids alone, so one
+    that is sent again is refused, as a key that was used before.
 
     The exit code is 1 when something could not come in; the reasons name line and column.
     """
     from api.imports import running, sharing
     from api.imports.plan import Share
 
+    if format == "cloudevents":
+        unmapped = log.pop("unmapped") == "note"
+        given = {
+            "on-error": on_error == "skip",
+            "report": report,
+            "jobs": jobs,
+            "unmapped": unmapped,
+        }
+        if more := [name for name, value in (given | log).items() if value]:
+            raise click.UsageError(f"--{more[0]} is not for cloudevents, which come in as they are")
+        restore_ledger(file, ledger, dry_run, as_json)
+        return
     found = running.Report()
     options = LogOptions(**log)
     if share is not None:
@@ -156,6 +174,29 @@ def import_file(
         tell(found, dry_run)
     if found.bad:
         raise SystemExit(1)
+
+
+def restore_ledger(file: Path, ledger: str | None, dry_run: bool, as_json: bool) -> None:
+    from api.imports import cloudevents
+
+    with file.open("rb") as opened, bar(file.stat().st_size) as moved:
+
+        async def work(desk: "Desk") -> int:
+            return await cloudevents.restored(
+                desk.pool,
+                desk.ledger,
+                opened,
+                lambda position: moved(opened.tell(), f"{position:,} events"),
+                keep=not dry_run,
+            )
+
+        events = at_desk(ledger, work)
+    if as_json:
+        echo_json({"events": events, "kept": not dry_run})
+    elif dry_run:
+        click.echo(f"{events:,} events are as they should be; nothing was written")
+    else:
+        click.echo(f"{events:,} events are back, each where it was")
 
 
 def jobs_worth(file: Path) -> int:

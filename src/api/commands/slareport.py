@@ -57,9 +57,14 @@ def report(
         book = await desk.books.latest()
         position = await desk.recorder.head()
         found = Report(desk.core.now(), queue)
-        received = {"received_from": received_from, "received_before": received_before}
         with bar(position) as moved:
-            async for life in lives(desk.recorder, read_under(book), position, **received):
+            async for life in lives(
+                desk.recorder,
+                read_under(book),
+                position,
+                received_from=received_from,
+                received_before=received_before,
+            ):
                 found.add(life.case_ref, reckoned(life.case_id, life.facts, book), book)
                 if found.cases % SHOWN_EVERY == 0:
                     moved(life.facts[0].position, f"{found.cases:,} cases")

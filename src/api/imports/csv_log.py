@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from api.imports.instants import instant
-from api.imports.mapping import ActivityMapping, Logged
+from api.imports.mapping import ActivityMapping, LogEvent
 from api.imports.plan import ALL, Bad, Plans, Share, Unreadable
 from api.imports.records import records
 from casecore.errors import Malformed
@@ -32,7 +32,7 @@ def plans(
     mapping: ActivityMapping,
     share: Share = ALL,
 ) -> Plans:
-    cases: dict[str, list[Logged]] = {}
+    cases: dict[str, list[LogEvent]] = {}
     broken: set[str] = set()
     for count, record in enumerate(records(file, needed)):
         if count >= EVENTS_MAX:
@@ -51,7 +51,7 @@ def plans(
             yield Bad(record.where, error.why, error.column, case or None)
             broken.add(case)
             continue
-        cases.setdefault(case, []).append(Logged(record.where, time, record.values))
+        cases.setdefault(case, []).append(LogEvent(record.where, time, record.values))
     for number, (case, events) in enumerate(cases.items()):
         if share.has(number) and case not in broken:
             events.sort(key=lambda event: event.time)

@@ -49,6 +49,7 @@ from casecore.case.decisions.triage import TriageCommand
 from casecore.case.events import CaseEvent
 from casecore.case.events.intake import CaseRegistered
 from casecore.errors import Malformed
+from casecore.recording import Logged
 
 SHIPPED = Path(__file__).with_name("mappings")
 MAPPING_BYTES_MAX = 1 << 20
@@ -82,12 +83,14 @@ FILTERS = frozenset({"code", "optional"})
 NOT_CODE = re.compile(r"[^\w.:/@+-]+")
 
 
-class Logged(NamedTuple):
+class LogEvent(NamedTuple):
     """An event of a log."""
 
     where: str
     time: datetime
     values: Mapping[str, str]
+    logged: Logged | None = None
+    """What it is there, when that is more than the activity that the mapping knows it by."""
 
 
 class Becomes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,7 +132,7 @@ class ActivityMapping:
         refuse_unknown_fields(file.case, RegisterCase, "case")
         self._makes = {name: maker(name, becomes) for name, becomes in file.activities.items()}
 
-    def plan(self, case: str, where: str, events: Sequence[Logged]) -> Plan | Bad:
+    def plan(self, case: str, where: str, events: Sequence[LogEvent]) -> Plan | Bad:
         """The whole case, or what is wrong with it."""
         first = min(event.time for event in events)
         at = where
@@ -147,9 +150,13 @@ class ActivityMapping:
         except Malformed as error:
             return Bad(at, str(error), error.field, case)
         places = [event.where for event in events]
-        return planned(where, register, *commands, once=True, places=places)
+        logged = [
+            event.logged or Logged(values["activity"])
+            for event, values in zip(events, told, strict=True)
+        ]
+        return planned(where, register, *commands, once=True, places=places, logged=logged)
 
-    def told(self, case: str, number: int, event: Logged) -> dict[str, str]:
+    def told(self, case: str, number: int, event: LogEvent) -> dict[str, str]:
         """What the placeholders of the mapping may stand for."""
         return {
             **event.values,
@@ -164,7 +171,7 @@ class ActivityMapping:
         given |= {"intake_source": self.source, "intake_ref": case, "occurred_at": at}
         return converted(given, RegisterCase, strict=False, at="case.")
 
-    def ask(self, event: Logged, values: Mapping[str, str]) -> Ask:
+    def ask(self, event: LogEvent, values: Mapping[str, str]) -> Ask:
         activity = values["activity"]
         make = self._makes.get(activity)
         if make is not None:

@@ -10,6 +10,7 @@ import msgspec
 from casecore.asking import Ask
 from casecore.case.decisions.intake import RegisterCase
 from casecore.core import Key
+from casecore.recording import Logged
 
 
 class Plan(NamedTuple):
@@ -21,6 +22,8 @@ class Plan(NamedTuple):
     key: Key
     places: Sequence[str] = ()
     """Where each command stems from, when that is not all in one place."""
+    logged: Sequence[Logged | None] = ()
+    """What each command was in a log."""
 
 
 class Bad(NamedTuple):
@@ -64,6 +67,7 @@ def planned(
     *commands: Ask,
     once: bool = False,
     places: Sequence[str] = (),
+    logged: Sequence[Logged | None] = (),
 ) -> Plan:
     """The case, under the id that its intake always leads to.
 
@@ -77,5 +81,11 @@ def planned(
     fingerprint = sha256(msgspec.json.encode((case_id, asks))).digest()
     command_id = uuid5(case_id, "import") if once else UUID(bytes=fingerprint[:16], version=5)
     return Plan(
-        where, register.intake_ref, case_id, asks, Key(command_id, fingerprint), (where, *places)
+        where,
+        register.intake_ref,
+        case_id,
+        asks,
+        Key(command_id, fingerprint),
+        (where, *places),
+        (None, *logged) if logged else (),
     )

@@ -82,7 +82,7 @@ async def run(core: Core, plans: Plans, format: str, on_error: OnError, report: 
                 continue
             try:
                 written = await core.execute(
-                    Case, plan.case_id, *plan.commands, by=by, key=plan.key
+                    Case, plan.case_id, *plan.commands, by=by, key=plan.key, logged=plan.logged
                 )
             except Unavailable:
                 raise

@@ -12,8 +12,9 @@ from xml.parsers import expat
 from zoneinfo import ZoneInfo
 
 from api.imports.instants import instant
-from api.imports.mapping import ActivityMapping, Logged
+from api.imports.mapping import ActivityMapping, LogEvent
 from api.imports.plan import ALL, Bad, Plan, Plans, Share, Unreadable
+from casecore.recording import Logged
 
 CHUNK = 1 << 16
 DEPTH_MAX = 64
@@ -28,6 +29,10 @@ TAG_BYTES_MAX = 1 << 20
 GZIP = b"\x1f\x8b"
 NAME = "concept:name"
 TIME = "time:timestamp"
+TRANSITION = "lifecycle:transition"
+RESOURCE = "org:resource"
+ROLE = "org:role"
+GROUP = "org:group"
 CUT_OFF = {
     expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
     expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
@@ -70,7 +75,7 @@ def plan(trace: Trace, zone: ZoneInfo | None, mapping: ActivityMapping) -> Plan 
         return Bad(where, "the trace does not say which case it is", NAME)
     if not trace.events:
         return Bad(where, "the trace has no events", case=case)
-    logged = []
+    events = []
     for number, event in enumerate(trace.events, 1):
         here = f"line {event.line} (event {number} of trace {case})"
         try:
@@ -79,8 +84,21 @@ def plan(trace: Trace, zone: ZoneInfo | None, mapping: ActivityMapping) -> Plan 
             at = instant(TIME, event.values[TIME], zone)
         except Unreadable as error:
             return Bad(here, error.why, error.column, case)
-        logged.append(Logged(here, at, trace.values | event.values))
-    return mapping.plan(case, f"{where} (trace {case})", logged)
+        events.append(LogEvent(here, at, trace.values | event.values, logged(event.values)))
+    return mapping.plan(case, f"{where} (trace {case})", events)
+
+
+def logged(values: dict[str, str]) -> Logged | None:
+    """What the log says of an event by the standard's own extensions."""
+    if NAME not in values:
+        return None
+    return Logged(
+        values[NAME],
+        values.get(TRANSITION),
+        values.get(RESOURCE),
+        values.get(ROLE),
+        values.get(GROUP),
+    )
 
 
 def traces(file: BufferedReader) -> Iterator[Trace | Bad]:
