@@ -1,57 +1,94 @@
 """The auditor's desk: find a case, see how it came to be what it is, and take it away."""
 
+import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta
 
 from api import given, scope
 from api.answers import Answer
+from api.cases import Version
 from api.desk import Desk
-from api.given import AnyRequest, Door
+from api.given import AnyRequest, Door, header
+from api.pages import telling
+from api.pages.drawing import drawings
+from api.pages.proving import proof_of
 from api.pages.rendering import page
 from api.pages.signing_in import AUDITING, Visitor, visitor
-from api.reading import READ
+from api.reading import READ, Cursor
 from casecore.asking import Short
-from casecore.errors import NotFound
-from casecore.recording import Recorded, from_row
-from projections import cases
-from projections.case_file import CaseFile
+from casecore.errors import Malformed, NotFound
+from casecore.recording import Recorded
+from projections import cases, replay
+from projections.replay import Known, Past, Step
 
 FOUND_MAX = 25
 LATE = timedelta(minutes=15)
 """How long after it happened something may be recorded without a word about it."""
+MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody looks for."""
 
     q: Short | None = None
-    after: str | None = None
+    after: Cursor | None = None
+
+
+class CaseLooked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """At what of a case somebody looks: a version of it, or a time."""
+
+    version: Version | None = None
+    at: Annotated[str, Meta(max_length=40)] | None = None
+    """A time in UTC, as a form gives it."""
+    known: Literal["then", "now"] = "then"
 
 
 class Entry(NamedTuple):
     """One event in the timeline."""
 
-    version: int
-    position: int
-    at: datetime
-    recorded_at: datetime
+    recorded: Recorded
     late: timedelta | None
-    actor: str
-    role: str
-    on_behalf_of: str | None
-    sentence: str
+
+    @property
+    def sentence(self) -> str:
+        return self.recorded.event.told()
 
 
 class Day(NamedTuple):
-    day: date
     entries: Sequence[Entry]
+
+    @property
+    def at(self) -> datetime:
+        return self.entries[0].recorded.occurred_at
+
+    @property
+    def late(self) -> bool:
+        """Whether all of it was recorded later: it is said once then."""
+        return all(entry.late for entry in self.entries)
+
+
+class Then(NamedTuple):
+    """The case as it was, and what made it so."""
+
+    chapters: Sequence[telling.Chapter]
+    changed: Sequence[telling.Changed]
+    version: int
+    """How many events it is made of; of those in the order of recording, the last one's."""
+    latest: int
+    entry: Entry | None
+    """The event that brought the version about."""
+    at: datetime | None
+    known: Literal["then", "now"]
+    unknown: Sequence[Entry]
+    """What had happened by then and was recorded later."""
 
 
 def audits(door: Door) -> list[HTTPRouteHandler]:
@@ -59,22 +96,34 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
     async def find(request: AnyRequest) -> Answer:
         who = await visitor(door, request, AUDITING)
         looked = given.query(request, Looked)
-        desk = who.caller.desk
         sought = (looked.q or "").strip()
-        found = await found_cases(desk, sought, looked.after)
+        found = await found_cases(who.caller.desk, sought, looked.after)
         return page("find.html", **about(who), sought=sought, found=found)
 
     @route("/audit/cases/{case:str}", http_method=READ)
     async def show(request: AnyRequest) -> Answer:
         who = await visitor(door, request, AUDITING)
-        case_id = id_of(request.path_params["case"])
+        looked = given.query(request, CaseLooked)
+        desk, case_id = who.caller.desk, id_of(request.path_params["case"])
         await scope.readable(who.caller, case_id)
-        desk = who.caller.desk
-        filed = await desk.files.get(case_id)
-        file = msgspec.json.decode(filed.body, type=CaseFile)
-        rows = await desk.recorder.history(case_id)
-        events = [from_row(desk.ledger, row) for row in rows]
-        return page("case.html", **about(who), case=file, days=days(events))
+        known = await replay.history(desk.recorder, case_id, Past())
+        then = as_it_was(known, looked)
+        if header(request, b"hx-request"):
+            return page("_then.html", case_id=case_id, then=then)
+        file = list(replay.steps(known))[-1].file
+        clocks, book = await desk.books.clocks(case_id)
+        return page(
+            "case.html",
+            **about(who),
+            case_id=case_id,
+            case=file,
+            then=then,
+            days=days(known),
+            proof=await proof_of(desk, case_id),
+            clocks=drawings(clocks, book, desk.core.now()),
+            policies=bool(book.events),
+            now=desk.core.now(),
+        )
 
     return [find, show]
 
@@ -99,21 +148,58 @@ def id_of(text: str) -> UUID:
         raise NotFound("case-not-found", "there is no such case here: check the id") from None
 
 
-def days(events: Iterable[Recorded]) -> list[Day]:
-    entries = [entry(event) for event in events]
-    return [Day(on, list(of)) for on, of in groupby(entries, lambda one: one.at.date())]
+def as_it_was(known: Sequence[Known], looked: CaseLooked) -> Then:
+    at = None if looked.at is None else instant_of(looked.at)
+    shown = list(known[: looked.version])
+    unknown: list[Known] = []
+    if looked.version is not None and looked.version > len(known):
+        raise NotFound(
+            "version-not-found",
+            f"the case has {len(known)} versions, and not {looked.version}: look at one of those",
+        )
+    if at is not None:
+        then = [one for one in known if one.recorded.recorded_at <= at]
+        happened = replay.in_order_of_happening(known, at)
+        shown = happened if looked.known == "now" else then
+        unknown = [one for one in happened if one not in then]
+    steps: list[Step] = list(replay.steps(shown))
+    last = steps[-1] if steps else None
+    by_version = at is None and last is not None
+    return Then(
+        chapters=telling.chapters(last.file, last.changes if by_version else ()) if last else [],
+        changed=telling.changed(last.changes) if last and by_version else [],
+        version=len(shown),
+        latest=len(known),
+        entry=entry(last.known.recorded) if last and by_version else None,
+        at=at,
+        known=looked.known,
+        unknown=[entry(one.recorded) for one in unknown],
+    )
+
+
+def instant_of(text: str) -> datetime:
+    if not MINUTE.fullmatch(text.removesuffix("Z")):
+        raise Malformed(
+            "schema-violation", "give a day and a time in UTC, such as 2026-11-02T09:15", field="at"
+        )
+    try:
+        return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
+    except ValueError:
+        raise Malformed(
+            "schema-violation", f"there is no such time as {text}", field="at"
+        ) from None
+
+
+def days(known: Iterable[Known]) -> list[Day]:
+    """In the order of recording; a day begins whenever the date is another."""
+    entries = [entry(one.recorded) for one in known]
+    return [Day(list(of)) for _, of in groupby(entries, date_of)]
+
+
+def date_of(entry: Entry) -> date:
+    return entry.recorded.occurred_at.astimezone(UTC).date()
 
 
 def entry(recorded: Recorded) -> Entry:
     late = recorded.recorded_at - recorded.occurred_at
-    return Entry(
-        version=recorded.version,
-        position=recorded.position,
-        at=recorded.occurred_at,
-        recorded_at=recorded.recorded_at,
-        late=late if late >= LATE else None,
-        actor=recorded.actor.id,
-        role=recorded.actor.role,
-        on_behalf_of=recorded.actor.on_behalf_of,
-        sentence=recorded.event.told(),
-    )
+    return Entry(recorded, late if late >= LATE else None)
