@@ -15,6 +15,7 @@ from api.given import Door
 from api.pages.auditing import audits
 from api.pages.rendering import STATIC
 from api.pages.signing_in import HOMES, signs_in
+from api.pages.taking_away import sends_files
 from api.pages.trouble import HANDLERS, trouble
 
 KEPT = CacheControlHeader(max_age=31_536_000, immutable=True)
@@ -23,7 +24,7 @@ NO_FILE = (ValueError, InternalServerException)
 
 
 def pages(door: Door) -> list[Router]:
-    shown = [*signs_in(door), *audits(door)]
+    shown = [*signs_in(door), *audits(door), *sends_files(door)]
     files = create_static_files_router(
         "/pages",
         [STATIC],

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple
-from uuid import UUID
 
 import msgspec
 from litestar import route
@@ -16,12 +15,14 @@ from api import given, scope
 from api.answers import Answer
 from api.cases import Version
 from api.desk import Desk
+from api.exporting import MAY_EXPORT
 from api.given import AnyRequest, Door, header
 from api.pages import telling
 from api.pages.drawing import drawings
 from api.pages.proving import proof_of
 from api.pages.rendering import page
-from api.pages.signing_in import AUDITING, Visitor, visitor
+from api.pages.signing_in import AUDITING, Visitor, id_of, visitor
+from api.pages.taking_away import FILES, OF_A_CASE, File
 from api.reading import READ, Cursor
 from casecore.asking import Short
 from casecore.errors import Malformed, NotFound
@@ -98,7 +99,7 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
         looked = given.query(request, Looked)
         sought = (looked.q or "").strip()
         found = await found_cases(who.caller.desk, sought, looked.after)
-        return page("find.html", **about(who), sought=sought, found=found)
+        return page("find.html", **about(who), sought=sought, found=found, files=files(who))
 
     @route("/audit/cases/{case:str}", http_method=READ)
     async def show(request: AnyRequest) -> Answer:
@@ -123,6 +124,7 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
             clocks=drawings(clocks, book, desk.core.now()),
             policies=bool(book.events),
             now=desk.core.now(),
+            files=[file for file in files(who) if file.format in OF_A_CASE],
         )
 
     return [find, show]
@@ -132,6 +134,10 @@ def about(who: Visitor) -> dict[str, Any]:
     return {"actor": who.caller.actor, "ledger": who.caller.desk.ledger}
 
 
+def files(who: Visitor) -> Sequence[File]:
+    return FILES if who.caller.actor.role in MAY_EXPORT else ()
+
+
 async def found_cases(desk: Desk, sought: str, after: str | None) -> Any:
     if not sought:
         return await cases.listed(desk.pool, desk.id, after=after, limit=FOUND_MAX)
@@ -139,13 +145,6 @@ async def found_cases(desk: Desk, sought: str, after: str | None) -> Any:
     if by_ref.items:
         return by_ref
     return await cases.listed(desk.pool, desk.id, customer=sought, after=after, limit=FOUND_MAX)
-
-
-def id_of(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("case-not-found", "there is no such case here: check the id") from None
 
 
 def as_it_was(known: Sequence[Known], looked: CaseLooked) -> Then:

@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
+from uuid import UUID
 
 from litestar import post, route
 from litestar.handlers import HTTPRouteHandler
@@ -17,7 +18,7 @@ from api.pages.rendering import page
 from api.pages.sessions import Session
 from api.reading import READ
 from casecore.actors import Role
-from casecore.errors import Forbidden, Malformed, Unauthenticated
+from casecore.errors import Forbidden, Malformed, NotFound, Unauthenticated
 
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
@@ -78,6 +79,13 @@ async def visitor(door: Door, request: AnyRequest, who: frozenset[Role]) -> Visi
     ledger, actor = session.holder
     given.refuse_others(actor, who)
     return Visitor(Caller(await door.desks.desk(ledger), actor), session)
+
+
+def id_of(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("case-not-found", "there is no such case here: check the id") from None
 
 
 def signs_in(door: Door) -> list[HTTPRouteHandler]:
