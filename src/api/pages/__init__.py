@@ -17,6 +17,7 @@ from api.pages.rendering import STATIC
 from api.pages.signing_in import HOMES, signs_in
 from api.pages.taking_away import sends_files
 from api.pages.trouble import HANDLERS, trouble
+from api.pages.wallboard import shows_desk
 
 KEPT = CacheControlHeader(max_age=31_536_000, immutable=True)
 NO_FILE = (ValueError, InternalServerException)
@@ -24,7 +25,7 @@ NO_FILE = (ValueError, InternalServerException)
 
 
 def pages(door: Door) -> list[Router]:
-    shown = [*signs_in(door), *audits(door), *sends_files(door)]
+    shown = [*signs_in(door), *audits(door), *sends_files(door), *shows_desk(door)]
     files = create_static_files_router(
         "/pages",
         [STATIC],

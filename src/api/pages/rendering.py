@@ -82,6 +82,15 @@ def duration(span: timedelta | int) -> str:
     return length(rest * SECOND)
 
 
+def until(at: datetime, now: datetime) -> str:
+    """How long it is until then, or has been since, to the minute."""
+    minutes = abs(at - now) // timedelta(minutes=1)
+    if not minutes:
+        return "now"
+    told = duration(60 * minutes)
+    return f"in {told}" if at > now else f"{told} ago"
+
+
 def words(name: str) -> str:
     """A name out of the code as people would write it."""
     return name.replace("_", " ")
@@ -110,6 +119,7 @@ PAGES.filters |= {
     "day": day,
     "machine": machine,
     "duration": duration,
+    "until": until,
     "words": words,
     "begun": begun,
 }

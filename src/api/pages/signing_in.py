@@ -145,6 +145,9 @@ def home_of(role: Role) -> str | None:
 
 def asking_to_sign_in(request: AnyRequest) -> Answer:
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if header(request, b"hx-request"):  # For a part of the page: it is the page that must go.
+        there = quote(urlsplit((header(request, b"hx-current-url") or b"").decode("latin-1")).path)
+        return Answer(b"", [(b"hx-redirect", f"{SIGN_IN}?next={there}".encode())], 204)
     return leads_to(f"{SIGN_IN}?next={quote(asked, safe='/')}")
 
 
