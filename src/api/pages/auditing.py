@@ -20,7 +20,7 @@ from api.given import AnyRequest, Door, header
 from api.pages import telling
 from api.pages.drawing import drawings
 from api.pages.proving import proof_of
-from api.pages.rendering import page
+from api.pages.rendering import NO_STORE, SAFE, page
 from api.pages.signing_in import AUDITING, Visitor, id_of, visitor
 from api.pages.taking_away import FILES, OF_A_CASE, File
 from api.reading import READ, Cursor
@@ -30,6 +30,7 @@ from casecore.recording import Recorded
 from projections import cases, replay
 from projections.replay import Known, Past, Step
 
+CSS = (b"content-type", b"text/css; charset=utf-8")
 FOUND_MAX = 25
 LATE = timedelta(minutes=15)
 """How long after it happened something may be recorded without a word about it."""
@@ -127,7 +128,23 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
             files=[file for file in files(who) if file.format in OF_A_CASE],
         )
 
-    return [find, show]
+    @route("/audit/cases/{case:str}/print.css", http_method=READ)
+    async def sheet(request: AnyRequest) -> Answer:
+        who = await visitor(door, request, AUDITING)
+        case_id = id_of(request.path_params["case"])
+        await scope.readable(who.caller, case_id)
+        ref = (await cases.refs(who.caller.desk.pool, who.caller.desk.id, [case_id])).get(case_id)
+        return Answer(running_head(f"Case {ref or case_id}").encode(), [CSS, NO_STORE, *SAFE])
+
+    return [find, show, sheet]
+
+
+def running_head(text: str) -> str:
+    """What stands above every page that is printed, whatever is in it."""
+    written = "".join(f"\\{ord(letter):06x}" for letter in text)
+    return (
+        f'@page {{ @top-left {{ content: "{written}"; font: 8pt sans-serif; color: #56605d }} }}\n'
+    )
 
 
 def about(who: Visitor) -> dict[str, Any]:

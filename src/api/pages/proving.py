@@ -37,4 +37,4 @@ def judged(report: CaseReport) -> tuple[Verdict, str]:
         return "wrong", "This record is not what was recorded"
     if report.unverified:
         return "partly", "Nothing was found changed; part of the proof is still missing"
-    return "sound", "Nothing in this record was changed"
+    return "sound", "Nothing in this record has changed since it was sealed"

@@ -36,9 +36,11 @@ SAFE = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+NO_STORE = (b"cache-control", b"no-store")
+"""Of what is about people."""
 HTML = (
     (b"content-type", b"text/html; charset=utf-8"),
-    (b"cache-control", b"no-store"),  # It is about people.
+    NO_STORE,
     (b"vary", b"cookie, hx-request"),
     *SAFE,
 )
@@ -82,6 +84,11 @@ def duration(span: timedelta | int) -> str:
     return length(rest * SECOND)
 
 
+def hours(seconds: float) -> str:
+    """Open time, of which no day has twenty-four hours."""
+    return length(int(seconds * SECOND))
+
+
 def until(at: datetime, now: datetime) -> str:
     """How long it is until then, or has been since, to the minute."""
     minutes = abs(at - now) // timedelta(minutes=1)
@@ -119,6 +126,7 @@ PAGES.filters |= {
     "day": day,
     "machine": machine,
     "duration": duration,
+    "hours": hours,
     "until": until,
     "words": words,
     "begun": begun,

@@ -10,7 +10,7 @@ from api.exporting import MAY_EXPORT, Exporters, Streamed
 from api.exports.running import FORMATS, file_name
 from api.exports.selecting import Progress, Selection, position_of
 from api.given import AnyRequest, Door
-from api.pages.rendering import SAFE
+from api.pages.rendering import NO_STORE, SAFE
 from api.pages.signing_in import AUDITING, id_of, visitor
 from api.reading import READ
 from casecore.errors import NotFound
@@ -54,7 +54,7 @@ def sends_files(door: Door) -> list[HTTPRouteHandler]:
             [
                 (b"content-type", format.media_type.encode()),
                 (b"content-disposition", f'attachment; filename="{name}"'.encode()),
-                (b"cache-control", b"no-store"),
+                NO_STORE,
                 *SAFE,
             ],
         )

@@ -40,6 +40,8 @@ CHAPTERS = {
 }
 """Every field of a case's file, but for the case itself and its place in the ledger."""
 
+DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(CaseFile)}
+
 Value = str | datetime
 
 
@@ -80,6 +82,8 @@ def chapters(file: CaseFile, changes: Iterable[Change] = ()) -> list[Chapter]:
         things: list[Thing] = []
         for field in fields:
             value = getattr(file, field)
+            if value == DEFAULTS[field]:
+                continue
             if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
                 things += [thing(field, n, item, touched) for n, item in enumerate(value)]
             else:
@@ -94,11 +98,21 @@ def changed(changes: Iterable[Change]) -> list[Changed]:
         Changed(
             where(change.path),
             change.kind,
-            list(facts_of(last(change.path), change.before)),
-            list(facts_of(last(change.path), change.after)),
+            list(said(change.path, change.before)),
+            list(said(change.path, change.after)),
         )
         for change in changes
     ]
+
+
+def said(path: str, value: Any) -> Iterator[Fact]:
+    """What there is to say of what stands at the path, or stood there."""
+    parts = [part for part in path[1:].split("/") if not is_id(part)]
+    if isinstance(value, msgspec.Struct) and not isinstance(value, Money):
+        for field in value.__struct_fields__:
+            yield from facts_of(field, getattr(value, field))
+    else:
+        yield from facts_of(parts[-1], value)
 
 
 def thing(field: str, number: int, item: msgspec.Struct, touched: Iterable[str]) -> Thing:
@@ -126,7 +140,7 @@ def facts_of(name: str, value: Any) -> Iterator[Fact]:
                 yield from facts_of(f"{name} {key}", item)
         case msgspec.Struct() if not isinstance(value, Money):
             for field in value.__struct_fields__:
-                yield from facts_of(field, getattr(value, field))
+                yield from facts_of(f"{name} {field}", getattr(value, field))
         case tuple() if isinstance(value[0], msgspec.Struct) and not isinstance(value[0], Money):
             for item in value:
                 yield from facts_of(name, item)
@@ -179,12 +193,6 @@ def is_id(part: str) -> bool:
 
 def named(part: str) -> str:
     return str(int(part) + 1) if part.isdecimal() else part
-
-
-def last(path: str) -> str:
-    """What a change at the path is a change of."""
-    parts = [part for part in path[1:].split("/") if not is_id(part)]
-    return parts[-1]
 
 
 def singular(field: str) -> str:
