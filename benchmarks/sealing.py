@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from os import urandom
+from statistics import median
 from time import perf_counter, process_time
 
 from benchmarks.appending import CALLERS, Stream, appends_a_second
 from benchmarks.ledgers import Bench
-from benchmarks.measuring import Compared, Pace, Target, in_turns
+from benchmarks.measuring import Compared, Pace, Side, Target, in_turns
 from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.proof.tree import Edge, leaf_hashes
 
@@ -21,6 +22,8 @@ EVENTS_A_SECOND = 10_000
 TICK_SECONDS = 0.01
 AT_ONCE = int(EVENTS_A_SECOND * TICK_SECONDS)
 SEALED_SECONDS_MAX = 60.0
+
+UNSEALED = "the same, and nothing seals"
 
 
 def grows(pace: Pace) -> list[Compared]:
@@ -54,16 +57,10 @@ async def seals(bench: Bench) -> list[Compared]:
         for lags, part in ((p50, 0.5), (p99, 0.99)):
             lags.append(await lag(bench, after, part))
 
-    async def sealed() -> float:
-        async with running(bench, sealing):
-            await until_sealed(bench)  # What the others wrote in their turn.
-            return await appends_a_second(bench.desk, bench.pace.seconds)
-
-    figures = await in_turns(
-        bench.pace.rounds,
-        sealed=sealed,
-        unsealed=lambda: appends_a_second(bench.desk, bench.pace.seconds),
+    many = await with_and_without(
+        bench, sealing, lambda: appends_a_second(bench.desk, bench.pace.seconds)
     )
+    one = await with_and_without(bench, sealing, lambda: append_p50(bench))
     bench.desk.appender.on_appended.remove(sealing.wake)
     what = f"from an event to its checkpoint, at {EVENTS_A_SECOND:,} events/s"
     return [
@@ -71,15 +68,42 @@ async def seals(bench: Bench) -> list[Compared]:
         Compared(f"{what}, p50", events, "ms", p50),
         Compared(f"{what}, p99", events, "ms", p99, target=Target("at most", 1_000)),
         Compared(
+            "one caller, append p50, while it is sealed",
+            events,
+            "ms",
+            one["sealed"],
+            UNSEALED,
+            one["unsealed"],
+            Target("at most", 1.05),
+        ),
+        Compared(
             f"appends, {CALLERS} callers, while it is sealed",
             events,
             "/s",
-            figures["sealed"],
-            "the same, and nothing seals",
-            figures["unsealed"],
+            many["sealed"],
+            UNSEALED,
+            many["unsealed"],
             Target("at least", 1 / 1.05),
         ),
     ]
+
+
+async def with_and_without(bench: Bench, sealing: Sealing, side: Side) -> dict[str, list[float]]:
+    async def sealed() -> float:
+        async with running(bench, sealing):
+            await until_sealed(bench)  # What the other wrote in its turn.
+            return await side()
+
+    return await in_turns(bench.pace.rounds, sealed=sealed, unsealed=side)
+
+
+async def append_p50(bench: Bench) -> float:
+    stream, took = Stream(bench.desk.ledger), []
+    for request in [stream.next() for _ in range(bench.pace.singles)]:
+        began = perf_counter()
+        await bench.desk.appender.append(request)
+        took.append(1000 * (perf_counter() - began))
+    return median(took)
 
 
 @asynccontextmanager

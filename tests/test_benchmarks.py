@@ -28,6 +28,7 @@ ROWS = (
     "1,000 who listen, from a command to the last of them | ",
     "sealing what is there, events | ",
     "from an event to its checkpoint, at 10,000 events/s, p99 | ",
+    "one caller, append p50, while it is sealed | the same, and nothing seals",
     "appends, 256 callers, while it is sealed | the same, and nothing seals",
 )
 

@@ -21,6 +21,7 @@ from projections.bi import VIEWS
 Format = Literal["parquet", "csv"]
 FORMATS: tuple[Format, ...] = ("parquet", "csv")
 MANIFEST = "manifest.json"
+PART = ".part"
 
 ROWS_MAX = 20_000
 """How many rows are at hand at a time."""
@@ -84,13 +85,14 @@ async def export(
     """
     with told(folder):
         await asyncio.to_thread(make_room, folder, force)
-    async with snapshot(pool, ledger, catch_up) as (db, position):
-        as_of = await db.fetchval("SELECT now()")
-        with told(folder):
-            files = [await write(db, ledger, view, folder, format) for view in VIEWS]
-    manifest = Manifest(name, position, as_of, format, digest(shape(VIEWS)), tuple(files))
-    with told(folder):
-        await asyncio.to_thread(publish, folder, manifest)
+        try:
+            async with snapshot(pool, ledger, catch_up) as (db, position):
+                as_of = await db.fetchval("SELECT now()")
+                files = [await write(db, ledger, view, folder, format) for view in VIEWS]
+            manifest = Manifest(name, position, as_of, format, digest(shape(VIEWS)), tuple(files))
+            await asyncio.to_thread(publish, folder, manifest)
+        finally:
+            await asyncio.to_thread(discard, folder)
     return manifest
 
 
@@ -198,8 +200,14 @@ def publish(folder: Path, manifest: Manifest) -> None:
     beside(path).replace(path)
 
 
+def discard(folder: Path) -> None:
+    """What never became whole."""
+    for path in folder.glob(f"*{PART}"):
+        path.unlink()
+
+
 def beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
+    return path.with_name(f"{path.name}{PART}")
 
 
 @contextmanager
@@ -207,6 +215,8 @@ def told(folder: Path) -> Iterator[None]:
     """What is wrong with the folder, as a sentence."""
     try:
         yield
+    except (ConnectionError, TimeoutError):
+        raise  # They are of the database.
     except OSError as error:
         raise ExportError(
             "folder-unusable",

@@ -8,13 +8,14 @@ from typing import Self
 
 from api import keys
 from api.broadcasting import Broadcast
-from api.verdicts import Check
+from api.verdicts import Check, Verdict
 from api.whatif import Runs
 from casecore.appender import UNKNOWN, Appender
 from casecore.bookkeeping import Bookkeeper
 from casecore.core import Core
 from casecore.database import Pool, connect, ledger_id, ledgers, migrate
 from casecore.deadlines import Deadlines
+from casecore.errors import Unavailable
 from casecore.following.feed import Feed
 from casecore.following.past import Past
 from casecore.proof.sealed import SealedLedger
@@ -69,6 +70,14 @@ class Desk:
             self.appender.on_appended.append(self.sealing.wake)
             self.feed.on_rows.append(self.sealing.wake)
 
+    async def show_bi(self) -> None:
+        """Make the views that BI reads; people are served whether or not that can be done now."""
+        try:
+            async with self.pool.acquire() as db:
+                await make_views(db, VIEWS)
+        except Unavailable as busy:
+            logger.warning("%s", busy)
+
     def stay(self, url: str) -> None:
         """Do what one of the processes that stay must do for the ledger."""
         self.deadlines.start(url)
@@ -102,7 +111,7 @@ class Desks:
         """In how many shares a read model is followed that nobody has begun yet."""
         self.staying: asyncio.Task[None] | None = None
         self.closing = False
-        self.checks: dict[str, Check] = {}
+        self.checks: dict[str, Check] = {"sealing": self._sealed}
         """Of those who watch over the record, by name, for health and metrics to ask."""
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
@@ -133,16 +142,14 @@ class Desks:
                         await desk.sealing.guard()
                     if self.following:
                         await desk.feed.start(taking=self.taking)
-                        async with self.pool.acquire() as db:
-                            await make_views(db, VIEWS)
+                        await desk.show_bi()
                     if self.staying is not None:
                         desk.stay(self.url)
                     self._desks[ledger] = desk
         return self._desks[ledger]
 
     def stay(self) -> None:
-        """From now on keep deadlines and seal, and look after every ledger that somebody has a
-        key to."""
+        """From now on keep deadlines and seal, in every ledger that somebody has a key to."""
         for desk in self._desks.values():
             desk.stay(self.url)
         self.staying = asyncio.create_task(self._open_all())
@@ -171,11 +178,12 @@ class Desks:
         """The names of all there are, opened or not."""
         return await ledgers(self.pool)
 
-    @property
-    def troubles(self) -> list[str]:
-        """The codes of what somebody should look at, while everything is answered."""
+    async def _sealed(self) -> Verdict:
+        """Whether all ledgers are what was sealed of them, and go on being sealed."""
         sealings = [desk.sealing for desk in self._desks.values() if desk.sealing]
-        return sorted({code for sealing in sealings for code in sealing.troubles})
+        if not (troubles := {code for sealing in sealings for code in sealing.troubles}):
+            return Verdict(True, "nothing keeps any ledger from being sealed")
+        return Verdict(False, f"{', '.join(sorted(troubles))}: docs/proof.md says what to do")
 
     async def ready(self) -> bool:
         """Whether a request that came now could be answered."""

@@ -84,8 +84,7 @@ def tells_health(desks: Desks) -> list[HTTPRouteHandler]:
             raise Unavailable(
                 "not-ready", "casecore is starting, stopping, or without its database"
             )
-        troubles = {"troubles": found} if (found := desks.troubles) else {}
-        return json({"status": "ready", **troubles})
+        return json({"status": "ready"})
 
     return [health, live, ready]
 

@@ -10,6 +10,7 @@ import msgspec
 from casecore.actors import Actor
 from casecore.case.events import CaseEvent
 from casecore.clockset.events import ClockEvent
+from casecore.errors import Unavailable
 from casecore.goodwill.events import GoodwillPolicyEvent
 from casecore.integrity import core_hash, next_head
 from casecore.ledger import Row, Sealed
@@ -118,5 +119,11 @@ def event_of(row: Row) -> AnyEvent:
 
 
 def decode_event(type_: str, data: bytes) -> AnyEvent:
-    event: AnyEvent = _decode_data[type_](data)
+    if (decode := _decode_data.get(type_)) is None:
+        raise Unavailable(
+            "event-unknown",
+            f"this casecore knows no event of type {type_}: a newer one wrote it, or a program of"
+            " another kind",
+        )
+    event: AnyEvent = decode(data)
     return event

@@ -14,7 +14,7 @@ ROLE = "casecore_bi"
 """Who may read them, and nothing else."""
 LOCK_SECONDS_MAX = 10
 # PostgreSQL's advisory locks are numbers; this one is held while views are made.
-MAKING = 0xB1
+MAKING = 0xCA5E00B1
 
 
 class Column(NamedTuple):

@@ -361,6 +361,27 @@ async def test_going_back_brings_the_kept_rows_up_to_those_that_serve(
     assert await tallies(pool) == {case_id: (3, "three")}
 
 
+async def test_an_event_that_nobody_here_knows_stops_all_and_says_so(
+    core: Core, pool: Pool, feeds: Feeds
+) -> None:
+    feed = await feeds.started(projection())
+    await feed.reached((await core.see(Case, await new_case(core))).position, SOON)
+    await pool.execute(
+        """
+        INSERT INTO es.event
+        SELECT ledger, version + 1, position + 1, recorded_at, stream_id, command_id, slot,
+               'CaseSungAbout', data_hash, head, meta, data
+        FROM es.event;
+        UPDATE es.ledger SET last_position = last_position + 1;
+        """
+    )
+    [stopped] = await settled(feed)
+
+    assert stopped.standing == "stopped"
+    assert stopped.error is not None
+    assert "after position 1: this casecore knows no event of type CaseSungAbout" in stopped.error
+
+
 async def test_rows_and_checkpoint_are_written_together_or_not_at_all(
     core: Core, pool: Pool, feeds: Feeds
 ) -> None:

@@ -105,9 +105,9 @@ async def test_whatever_is_killed_no_event_is_lost_and_none_is_folded_twice(
     expected, tally = folded(news), counted(news)
     assert moved == SHARDS * len(FOLLOWED)
     assert await pool.fetchval("SELECT count(*) FROM ops.parked") == 0
-    assert await stored(pool, recorder) == expected
+    assert await stored(pool, recorder.id) == expected
     assert await tallies(pool) == tally
     for projection in FOLLOWED:
         assert (await rebuild(pool, recorder, projection)).same
-    assert await stored(pool, recorder) == expected
+    assert await stored(pool, recorder.id) == expected
     assert await tallies(pool) == tally

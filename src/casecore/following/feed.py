@@ -259,9 +259,12 @@ class Feed:
                         if (found := await self._step()) < BATCH_MAX:
                             await self._rest(busy=found >= BUSY_EVENTS)
                         pause = RETRY_SECONDS_MIN
-            except Exception:
+            except Exception as error:
                 # Whatever it was, without this nothing would be followed any more.
                 logger.exception("cannot follow ledger %s; trying again", self.recorder.ledger)
+                with suppress(*UNKNOWN):
+                    for follower in self._followers.values():
+                        await follower.stopped(f"after position {self._read_upto}: {error}")
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
 

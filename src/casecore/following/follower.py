@@ -109,7 +109,7 @@ class Follower:
                 except REFUSED:
                     return await self._fold(db, batch, position, carefully=True)
         except (FoldFailed, asyncpg.PostgresError) as failure:
-            await self._stopped(str(failure))
+            await self.stopped(str(failure))
             raise
 
     def _batch(self, news: Sequence[Recorded]) -> "Batch":
@@ -270,7 +270,8 @@ class Follower:
         for key in [*self._rows][:-ROWS_KEPT_MAX]:
             del self._rows[key]
 
-    async def _stopped(self, why: str) -> None:
+    async def stopped(self, why: str) -> None:
+        """Say why it does not go on, until it does."""
         await self.pool.execute(
             """
             UPDATE ops.shard SET error = $5

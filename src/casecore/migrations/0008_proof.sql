@@ -6,7 +6,7 @@ CREATE TABLE proof.tile (
     ledger int,
     level  int,
     number bigint,
-    hashes bytea NOT NULL,
+    hashes bytea NOT NULL CHECK (length(hashes) BETWEEN 32 AND 8192 AND length(hashes) % 32 = 0),
     PRIMARY KEY (ledger, level, number)
 );
 ALTER TABLE proof.tile ALTER hashes SET STORAGE EXTERNAL;
@@ -17,7 +17,7 @@ CREATE TABLE proof.checkpoint (
     ledger    int,
     size      bigint,
     sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    root      bytea NOT NULL,
+    root      bytea NOT NULL CHECK (length(root) = 32),
     note      text NOT NULL,
     PRIMARY KEY (ledger, size)
 );
@@ -26,15 +26,15 @@ COMMENT ON TABLE proof.checkpoint IS 'What the tree came to at a size, signed; t
 COMMENT ON COLUMN proof.checkpoint.note IS 'As C2SP tlog-checkpoint has it';
 
 CREATE TABLE proof.restored (
-    ledger          int,
-    accepted_at     timestamptz DEFAULT clock_timestamp(),
-    accepted_by     text NOT NULL,
-    reason          text NOT NULL,
-    code            text NOT NULL,
-    ledger_size     bigint NOT NULL,
-    ledger_root     bytea NOT NULL,
-    note            text NOT NULL,
-    found_in        text NOT NULL,
+    ledger      int,
+    accepted_at timestamptz DEFAULT clock_timestamp(),
+    accepted_by text NOT NULL,
+    reason      text NOT NULL,
+    code        text NOT NULL,
+    ledger_size bigint NOT NULL,
+    ledger_root bytea NOT NULL,
+    note        text NOT NULL,
+    found_in    text NOT NULL,
     PRIMARY KEY (ledger, accepted_at, found_in)
 );
 COMMENT ON TABLE proof.restored IS 'When somebody accepted a ledger that is not what was sealed before: who, why, and both';
@@ -82,7 +82,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF (NEW.ledger, NEW.level, NEW.number) = (OLD.ledger, OLD.level, OLD.number)
-       AND length(NEW.hashes) BETWEEN length(OLD.hashes) + 1 AND 8192
+       AND length(NEW.hashes) > length(OLD.hashes)
        AND substr(NEW.hashes, 1, length(OLD.hashes)) = OLD.hashes
     THEN
         RETURN NEW;

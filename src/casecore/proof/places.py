@@ -1,12 +1,15 @@
 """Where checkpoints are kept outside the database: a folder for each ledger, here or elsewhere."""
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from threading import Thread
+from typing import Any, NamedTuple, TypeVar
 
 from casecore.proof.notes import VerifierKey
 
@@ -19,6 +22,10 @@ HOURLY_FOR = timedelta(days=30)
 """How long all checkpoints are kept here, then the last of each hour; then the last of each day.
 The database has every one of them."""
 THIN_EVERY = timedelta(minutes=10)
+SECONDS_MAX = 5.0
+"""How long to wait for a folder."""
+
+T = TypeVar("T")
 
 
 class Kept(NamedTuple):
@@ -30,20 +37,54 @@ class Kept(NamedTuple):
 
 
 class Place:
-    """A folder with the checkpoints of one ledger. All of this waits for the disk."""
+    """A folder with the checkpoints of one ledger. It may be slow, and a mounted one may hang:
+    then what is asked of it fails with TimeoutError, an OSError as any other."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._thinned_at = datetime.min.replace(tzinfo=UTC)
+        self._turn = asyncio.Lock()
+        self._working: Future[Any] | None = None
 
-    def newest(self) -> list[Kept]:
+    async def newest(self) -> list[Kept]:
         """The latest note, and the one of the largest size when that is another."""
+        return await self._patiently(self._newest)
+
+    async def keep(self, note: str, size: int, key: VerifierKey) -> None:
+        """Put the note there, under its size and as the latest."""
+        await self._patiently(self._keep, note, size, key)
+
+    async def set_aside(self, name: str, record: str) -> Path:
+        """Move all that is there into a folder of that name, with a record of why."""
+        return await self._patiently(self._set_aside, name, record)
+
+    async def _patiently(self, work: Callable[..., T], *given: object) -> T:
+        """In a thread that the process does not wait for when it ends; one at a time."""
+        async with self._turn:
+            if self._working is not None and not self._working.done():
+                raise TimeoutError(f"{self.folder} still does not answer")
+            working: Future[T] = Future()
+
+            def run() -> None:
+                try:
+                    working.set_result(work(*given))
+                except Exception as error:
+                    working.set_exception(error)
+
+            self._working = working
+            Thread(target=run, name=f"checkpoints in {self.folder}", daemon=True).start()
+            try:
+                async with asyncio.timeout(SECONDS_MAX):
+                    return await asyncio.shield(asyncio.wrap_future(working))
+            except TimeoutError:
+                raise TimeoutError(f"{self.folder} does not answer") from None
+
+    def _newest(self) -> list[Kept]:
         paths = [path for path in [self.folder / LATEST, *self._numbered()[-1:]] if path.exists()]
         kept = [Kept(path.read_text("utf-8", "replace"), path, _written_at(path)) for path in paths]
         return kept[:1] if len({found.note for found in kept}) == 1 else kept
 
-    def keep(self, note: str, size: int, key: VerifierKey) -> None:
-        """Put the note there, under its size and as the latest."""
+    def _keep(self, note: str, size: int, key: VerifierKey) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / KEY).exists():
             _write(self.folder / KEY, f"{key}\n")
@@ -56,8 +97,7 @@ class Place:
             for path in surplus([(_written_at(path), path) for path in self._numbered()], now):
                 path.unlink(missing_ok=True)
 
-    def set_aside(self, name: str, record: str) -> Path:
-        """Move all that is there into a folder of that name, with a record of why."""
+    def _set_aside(self, name: str, record: str) -> Path:
         notes = [*self._numbered(), *(self.folder / name for name in (LATEST, KEY))]
         aside = self.folder / name
         aside.mkdir(parents=True)

@@ -4,7 +4,6 @@ A checkpoint that left the database knows how far the ledger had come, and what 
 that was restored ends before it; one that was written to since has come as far another way.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -92,7 +91,7 @@ async def accept(
     )
     folders = {finding.kept.path.parent for finding in findings}
     aside = [
-        await asyncio.to_thread(place.set_aside, f"before-{now:%Y%m%dT%H%M%S}Z", record)
+        await place.set_aside(f"before-{now:%Y%m%dT%H%M%S}Z", record)
         for place in places
         if place.folder in folders
     ]
@@ -101,7 +100,7 @@ async def accept(
 
 async def _newest(place: Place) -> list[Kept]:
     try:
-        return await asyncio.to_thread(place.newest)
+        return await place.newest()
     except OSError as error:
         # It cannot speak against the ledger; that it is away is said where it is written to.
         logger.warning("cannot read checkpoints in %s: %s", place.folder, error)

@@ -237,7 +237,7 @@ class Export:
             return True
         self._offered.clear()
         try:
-            await asyncio.to_thread(self.place.keep, *self._newest)
+            await self.place.keep(*self._newest)
         except OSError as error:
             self._offered.set()
             if self.failure is None:

@@ -1,9 +1,11 @@
 """A ledger that is not the one that was sealed is not written to, until somebody accepts it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -13,8 +15,9 @@ import pytest
 from casecore.appender import Appender
 from casecore.database import connect, ledger_id
 from casecore.errors import Rejected, Unavailable
+from casecore.proof import places
 from casecore.proof.notes import SealingKey
-from casecore.proof.places import ALL_FOR, HOURLY_FOR, surplus
+from casecore.proof.places import ALL_FOR, HOURLY_FOR, Place, surplus
 from casecore.proof.restoring import Finding
 from casecore.proof.sealed import SealedLedger
 from casecore.proof.sealing import ProofSettings, Sealing
@@ -208,6 +211,26 @@ async def test_a_place_that_cannot_be_read_speaks_against_nothing(
     key, (here, _) = given
     async with casecore(database_url, ProofSettings(key, (here, tmp_path / "file"))) as sealing:
         assert sealing.findings == []
+
+
+async def test_a_place_that_hangs_is_left_alone_and_asked_again_when_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = Place(tmp_path)
+    answers = Event()
+    monkeypatch.setattr(places, "SECONDS_MAX", 0.05)
+    monkeypatch.setattr(mounted, "_newest", answers.wait)
+    for told in ("does not answer", "still does not answer"):
+        with pytest.raises(OSError, match=told):
+            await mounted.newest()
+    monkeypatch.undo()
+    answers.set()
+    async with asyncio.timeout(5):
+        while True:
+            with suppress(TimeoutError):
+                assert await mounted.newest() == []
+                break
+            await asyncio.sleep(0.01)
 
 
 def test_of_old_checkpoints_the_last_of_an_hour_and_then_of_a_day_is_kept() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from casecore import views
 from casecore.database import Pool
+from casecore.errors import Unavailable
 from casecore.recorder import Recorder
 from casecore.views import ROLE, digest, drop_views, make_views, shape
 from projections.bi import VIEWS
@@ -100,6 +102,18 @@ async def test_bi_reads_its_views_and_nothing_else(pool: Pool, recorder: Recorde
     for statement in refused:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await ask(pool, statement)
+
+
+async def test_views_that_somebody_reads_for_long_are_not_waited_for_without_end(
+    pool: Pool, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "LOCK_SECONDS_MAX", 0.1)
+    await follow(pool, recorder)
+    async with pool.acquire() as reader, reader.transaction(), pool.acquire() as db:
+        await reader.fetch("SELECT * FROM bi.case_fact")
+        with pytest.raises(Unavailable, match="when the BI tool's query is done"):
+            await make_views(db, VIEWS[:1])
+    assert await pool.fetchval("SELECT count(*) FROM bi.dim_ledger") == 1
 
 
 async def test_views_are_made_once_and_anew_when_they_or_their_tables_are_not_as_before(

@@ -33,7 +33,8 @@ async def test_every_chart_can_be_drawn(pool: Pool, recorder: Recorder, chart: t
     metrics = [*params.get("metrics", ()), *([params["metric"]] if "metric" in params else [])]
     asked = [*by, *(metric["sqlExpression"] for metric in metrics)]
     grouped = f"GROUP BY {', '.join(by)}" if by and metrics else ""
-    await ask(pool, f"SELECT {', '.join(asked)} FROM bi.{view} {grouped}")
+    where = " AND ".join(only["sqlExpression"] for only in params.get("adhoc_filters", ()))
+    await ask(pool, f"SELECT {', '.join(asked)} FROM bi.{view} WHERE {where or 'true'} {grouped}")
 
 
 def test_a_bundle_names_each_file_and_each_thing_once() -> None:

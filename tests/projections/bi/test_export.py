@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import errno
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -158,7 +159,20 @@ async def test_read_models_that_never_agree_are_not_exported(
 
     with pytest.raises(Unavailable, match="try again when there is less to do"):
         await export(pool, telling.recorder.id, "main", tmp_path, "csv", catch_up=lag)
-    assert not (tmp_path / "manifest.json").exists()
+    assert os.listdir(tmp_path) == []
+
+
+async def test_what_could_not_be_written_to_the_end_leaves_nothing(
+    pool: Pool, telling: Telling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        (tmp_path / "case_fact.parquet.part").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exporting, "write", full)
+    with pytest.raises(ExportError, match="No space left"):
+        await written(pool, telling.recorder, tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_folder_with_something_in_it_is_left_alone_unless_forced(
