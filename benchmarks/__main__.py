@@ -20,6 +20,7 @@ from benchmarks import (
     importing,
     report,
     sealing,
+    verifying,
 )
 from benchmarks.ledgers import Bench
 from benchmarks.measuring import QUICK, THOROUGH, Compared, Pace
@@ -40,6 +41,7 @@ COMPARISONS: dict[str, Callable[[Bench], Awaitable[list[Compared]]]] = {
     "commands": asking.commands,
     "appends": appending.appends,
     "seals": sealing.seals,
+    "verifies": verifying.verifies,
     "import": importing.imports,
 }
 # These need no ledger, so they are measured once.

@@ -30,6 +30,7 @@ ROWS = (
     "from an event to its checkpoint, at 10,000 events/s, p99 | ",
     "one caller, append p50, while it is sealed | the same, and nothing seals",
     "appends, 256 callers, while it is sealed | the same, and nothing seals",
+    "verifying everything, events a core | ",
 )
 
 

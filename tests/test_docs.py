@@ -50,3 +50,37 @@ def test_an_event_is_verified_by_hand_as_written(tmp_path: Path) -> None:
         "event 1 is under the checkpoint of 1",
         "Signature Verified Successfully",
     ]
+
+
+def test_an_auditor_replays_verifies_and_takes_away_a_case_as_written(tmp_path: Path) -> None:
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    casecore = binaries / "casecore"
+    casecore.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m api "$@"\n')
+    casecore.chmod(0o755)
+    environ = os.environ | {
+        "CASECORE_DATA_DIR": str(tmp_path / "var"),
+        "PATH": f"{binaries}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{ROOT}/src:{ROOT}",
+    }
+
+    def run(script: str, **more: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            cwd=tmp_path,
+            env=environ | more,
+            text=True,
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    played = run("casecore demo --day 2026-11-02 --cases 2; casecore audit checkpoint --seal")
+    case = next(word for word in played.split() if word.startswith("C-"))
+    told = (ROOT / "docs" / "audit.md").read_text()
+    walk = told[told.index("```sh\n") + 6 : told.index("```\n<!-- /walk -->")]
+    # A day that is over was not known then: all of it is recorded today.
+    walk = walk.replace("--as-of 2026-11-02", "--as-of 2100-01-01")
+    said = run(walk, CASE=case)
+    assert said.count("nothing is wrong") == 3
+    assert said.endswith("ALL IS RIGHT\n")

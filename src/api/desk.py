@@ -21,6 +21,7 @@ from casecore.following.past import Past
 from casecore.proof.sealed import SealedLedger
 from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.recorder import Recorder
+from casecore.verifying.scrubbing import Scrubber
 from casecore.views import make_views
 from projections import PROJECTIONS
 from projections.agenda import Agenda
@@ -69,6 +70,7 @@ class Desk:
         if self.sealing:
             self.appender.on_appended.append(self.sealing.wake)
             self.feed.on_rows.append(self.sealing.wake)
+        self.scrubber = Scrubber(self.sealed, self.sealing) if self.sealing else None
 
     async def show_bi(self) -> None:
         """Make the views that BI reads; people are served whether or not that can be done now."""
@@ -83,11 +85,15 @@ class Desk:
         self.deadlines.start(url)
         if self.sealing:
             self.sealing.start(url)
+        if self.scrubber:
+            self.scrubber.start(url)
 
     async def close(self) -> None:
         await self.broadcast.close()
         await self.what_ifs.close()
         await self.past.close()
+        if self.scrubber:
+            await self.scrubber.close()
         await self.deadlines.close()
         await self.appender.close()
         if self.sealing:
@@ -180,8 +186,8 @@ class Desks:
 
     async def _sealed(self) -> Verdict:
         """Whether all ledgers are what was sealed of them, and go on being sealed."""
-        sealings = [desk.sealing for desk in self._desks.values() if desk.sealing]
-        if not (troubles := {code for sealing in sealings for code in sealing.troubles}):
+        parts = [part for desk in self._desks.values() for part in (desk.sealing, desk.scrubber)]
+        if not (troubles := {code for part in parts if part for code in part.troubles}):
             return Verdict(True, "nothing keeps any ledger from being sealed")
         return Verdict(False, f"{', '.join(sorted(troubles))}: docs/proof.md says what to do")
 

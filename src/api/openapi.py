@@ -142,6 +142,7 @@ PATH_SCHEMAS: dict[str, Json] = {
 OTHER_MEDIA: dict[str, Json] = {
     "text/plain": {"type": "string"},
     "application/octet-stream": {"type": "string", "format": "binary"},
+    "application/zip": {"type": "string", "format": "binary"},
 }
 
 

@@ -19,7 +19,8 @@ LISTED = """
 415 unsupported-media-type
 422 actions-required already-in-library already-waiting alternatives-required ambiguous-local-time
     apology-required as-of-in-future attempts-required authority-not-needed authority-required
-    backdating-limit before-receipt calendar-never-open callback-ambiguous callback-over
+    backdating-limit before-receipt bundle-too-large calendar-never-open callback-ambiguous
+    callback-over
     callback-required can-do-required clock-ambiguous clock-not-ours clock-over corrections-required
     day-not-over due-beyond-horizon due-required effective-from-invalid escalation-not-accepted
     goodwill-awaiting-approval goodwill-gone goodwill-limit-exceeded goodwill-not-accepted

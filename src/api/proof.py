@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from api.answers import Answer
 from api.bodies import converted
 from api.desk import Desk
+from api.evidence.bundle import bundle
 from api.reading import Asked, Params
 from casecore.actors import Role
 from casecore.asking import LEADS
@@ -23,12 +24,15 @@ from casecore.ledger import Row
 from casecore.proof.notes import origin
 from casecore.proof.sealed import Checkpoint, SealedLedger
 from casecore.proof.tree import HASH_BYTES, SIZE_MAX, TILE_WIDTH, TileId
+from casecore.verifying.scrubbing import Verdict, verdict
+from projections.paging import Page
 
 READERS = LEADS | {Role.AUDITOR}
 PROVERS = READERS | {Role.SERVICE}
 """Who may ask: hashes tell nothing of what is in a case."""
 
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
+ZIP_TYPE = (b"content-type", b"application/zip")
 BYTES_TYPE = (b"content-type", b"application/octet-stream")
 UNCHANGING = (b"cache-control", b"private, max-age=31536000, immutable")
 
@@ -115,6 +119,22 @@ class Consistency(msgspec.Struct, frozen=True):
     proof: list[str]
 
 
+class RestoreView(msgspec.Struct, frozen=True):
+    """That somebody went on with a ledger that is not what a checkpoint has."""
+
+    accepted_at: datetime
+    accepted_by: str
+    reason: str
+    code: str
+    """What was found: the ledger rolled back, forked, or the checkpoint not to be believed."""
+    ledger_size: int
+    ledger_root: str
+    """Of the ledger as it was accepted."""
+    note: str
+    """The checkpoint that it does not agree with."""
+    found_in: str
+
+
 async def get_checkpoint(asked: Asked) -> Answer | CheckpointView:
     """The latest checkpoint: a signed note, or the same as JSON."""
     checkpoint = await latest(asked.desk.sealed)
@@ -166,6 +186,15 @@ async def get_tile(asked: Asked) -> Answer:
     return Answer(hashes, [BYTES_TYPE, UNCHANGING])
 
 
+async def list_restores(asked: Asked) -> Page[RestoreView]:
+    """When somebody accepted a ledger that was rolled back or forked, and why; the last first."""
+    restores = [
+        RestoreView(**restore._asdict() | {"ledger_root": base64(restore.ledger_root)})
+        for restore in await asked.desk.sealed.restores()
+    ]
+    return Page(restores, None)
+
+
 async def get_sealing_key(asked: Asked) -> Answer:
     """The key that checkpoints are signed with, for whoever verifies them: name+id+key."""
     sealing = asked.desk.sealing
@@ -173,6 +202,18 @@ async def get_sealing_key(asked: Asked) -> Answer:
     if key is None:
         raise NotFound("checkpoint-not-found", f"{origin(asked.desk.ledger)} has no key yet")
     return Answer(f"{key}\n".encode(), [TEXT_TYPE])
+
+
+async def get_verdict(asked: Asked) -> Verdict:
+    """Whether what is stored is what was recorded, as far as was looked while serving."""
+    return await verdict(asked.desk.pool, asked.desk.id)
+
+
+async def get_bundle(asked: Asked) -> Answer:
+    """A case and its proof as a zip file, to be checked elsewhere without casecore."""
+    made = await bundle(asked.desk, asked.ids["case_id"])
+    named = (b"content-disposition", b'attachment; filename="%s"' % made.name.encode())
+    return Answer(made.body, [ZIP_TYPE, named])
 
 
 async def inclusion(desk: Desk, position: int, size: int | None = None) -> Inclusion:

@@ -22,6 +22,7 @@ from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
 from casecore.sla.cycle import ClockState
 from casecore.sla.events import TargetKind
 from casecore.solutions.events import Proposer
+from casecore.verifying.scrubbing import Verdict
 from projections import (
     agent_queues,
     callbacks,
@@ -290,9 +291,18 @@ QUERIES = (
     Query("/v1/cases/{case_id:uuid}", CaseAt, PEOPLE | {Role.SERVICE}, CaseFile, get_case),
     Query("/v1/cases/{case_id:uuid}/history", Page, PEOPLE, paging.Page[Told], get_history),
     Query("/v1/cases/{case_id:uuid}/replay", ReplayOf, PEOPLE, paging.Page[Replayed], get_replay),
+    Query(
+        "/v1/cases/{case_id:uuid}/bundle",
+        Params,
+        proof.READERS,
+        bytes,
+        proof.get_bundle,
+        media=("application/zip",),
+    ),
     Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
     Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
+    Query("/v1/proof/verdict", Params, proof.READERS, Verdict, proof.get_verdict),
     Query(
         "/v1/proof/checkpoint",
         proof.CheckpointAsked,
@@ -329,6 +339,13 @@ QUERIES = (
         bytes,
         proof.get_tile,
         media=("application/octet-stream",),
+    ),
+    Query(
+        "/v1/proof/restores",
+        Params,
+        proof.PROVERS,
+        paging.Page[proof.RestoreView],
+        proof.list_restores,
     ),
     Query(
         "/v1/proof/key",

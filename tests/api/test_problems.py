@@ -19,6 +19,7 @@ ANSWERING = (
     *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "ledger", "recorder")),
     *SRC.glob("api/*.py"),
     *SRC.glob("api/exports/*.py"),
+    SRC / "api" / "evidence" / "bundle.py",
     SRC / "casecore" / "clockset" / "decisions.py",
     *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "reckoning", "supposing")),
     *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),

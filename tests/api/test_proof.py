@@ -190,7 +190,7 @@ async def test_a_service_is_told_the_proof_and_not_who_did_what(
 
 
 async def test_a_ledger_that_was_rolled_back_is_read_and_not_written(
-    admin: Client, stranger: Client, desk: Desk, given: ProofSettings
+    admin: Client, auditor: Client, stranger: Client, desk: Desk, given: ProofSettings
 ) -> None:
     case = await registered(admin)
     await seal(desk)
@@ -207,7 +207,11 @@ async def test_a_ledger_that_was_rolled_back_is_read_and_not_written(
     health = (await stranger.get("/v1/health")).json()
     assert health["status"] == "check-failed"
     assert health["checks"]["sealing"]["told"].startswith("ledger-rolled-back: ")
+    assert (await auditor.get("/v1/proof/restores")).json()["items"] == []
     await desk.sealing.accept("olga", "A test")
+    [told] = (await auditor.get("/v1/proof/restores")).json()["items"]
+    assert (told["accepted_by"], told["reason"]) == ("olga", "A test")
+    assert (told["code"], told["note"]) == ("ledger-rolled-back", ahead)
     assert (await admin.post(f"{case}/notes", json={"text": "Hello"})).status_code == 201
 
 

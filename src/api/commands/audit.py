@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from api.commands.bundle import bundle
 from api.commands.opening import (
     at_desk,
     echo_json,
@@ -27,6 +28,7 @@ def audit() -> None:
 
 
 audit.add_command(verify)
+audit.add_command(bundle)
 
 
 @audit.command()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 WRONG, UNVERIFIED = 1, 2
 JOBS_MAX = 64
+SHARED_EVENTS_MIN = 300_000
+"""With fewer, it takes one process as long as it takes to start another."""
 
 
 @click.command()
@@ -50,7 +52,7 @@ JOBS_MAX = 64
 @click.option(
     "--jobs",
     type=click.IntRange(1, JOBS_MAX),
-    help="How many processes share the work; the default is one a core.",
+    help="How many processes share the work; the default is one a core, when worth it.",
 )
 @ledger_option
 @json_option
@@ -122,32 +124,30 @@ async def everything(
 ) -> "Report":
     from casecore.verifying.whole import Asked, verify
 
+    events = await desk.recorder.head()
     folders = desks.proof.folders if desks.proof else ()
     asked = Asked(
         key,
         [folder / desk.ledger for folder in folders],
         await trusted_since(desk, since, key) if since else None,
         decode,
-        jobs or len(os.sched_getaffinity(0)),
+        jobs or (len(os.sched_getaffinity(0)) if events >= SHARED_EVENTS_MIN else 1),
     )
-    with bar(await desk.recorder.head()) as shown:
+    with bar(events) as shown:
         return await verify(desks.url, desk.pool, desk.id, desk.ledger, asked, shown)
 
 
 def trusted(desk: "Desk", key_file: Path | None) -> "VerifierKey | None":
     """Whose signatures to believe."""
     from casecore.errors import Malformed
-    from casecore.proof.notes import SealingKey, VerifierKey, origin
+    from casecore.proof.notes import VerifierKey, origin
 
     if key_file is not None:
         key = VerifierKey.of(key_file.read_text("utf-8", "replace").strip())
         if key.name != origin(desk.ledger):
             raise Malformed("key-of-another", f"{key_file} is the key of {key.name}")
         return key
-    path = desk.sealing.key_path if desk.sealing else None
-    if path is None or not path.exists():
-        return None
-    return SealingKey.read(path).verifier(origin(desk.ledger))
+    return desk.sealing.verifier() if desk.sealing else None
 
 
 async def trusted_since(desk: "Desk", since: str, key: "VerifierKey | None") -> "Head":

@@ -52,6 +52,22 @@ class Checkpoint(NamedTuple):
     sealed_at: datetime
 
 
+class Restore(NamedTuple):
+    """That somebody went on with a ledger that is not what a checkpoint has."""
+
+    accepted_at: datetime
+    accepted_by: str
+    reason: str
+    code: str
+    """What was found."""
+    ledger_size: int
+    ledger_root: bytes
+    """Of the ledger as it was accepted."""
+    note: str
+    """The checkpoint."""
+    found_in: str
+
+
 class SealedLedger:
     """The proof of one ledger, as far as it goes."""
 
@@ -85,6 +101,17 @@ class SealedLedger:
             "SELECT last_position FROM es.ledger WHERE ledger = $1", self.id
         )
         return position
+
+    async def restores(self) -> list[Restore]:
+        """All of them, the last one first; few ledgers have any."""
+        rows = await self.pool.fetch(
+            """
+            SELECT accepted_at, accepted_by, reason, code, ledger_size, ledger_root, note, found_in
+            FROM proof.restored WHERE ledger = $1 ORDER BY accepted_at DESC, found_in
+            """,
+            self.id,
+        )
+        return [Restore(*row) for row in rows]
 
     async def tiles(self, wanted: Iterable[TileId]) -> dict[TileId, bytes]:
         """These, as long as they are by now. One that is not kept is empty, and proves nothing."""

@@ -74,10 +74,19 @@ class Checked(NamedTuple):
 class Walk:
     """Checks parts of one ledger. With `decoding`, also that each event can be read."""
 
-    def __init__(self, pool: Pool, id: int, ledger: str, *, decoding: bool = False) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        id: int,
+        ledger: str,
+        *,
+        decoding: bool = False,
+        heads_max: int = HEADS_MAX,
+    ) -> None:
         self.pool = pool
         self.id = id
         self.decoding = decoding
+        self.heads_max = heads_max
         self.begins_core = b"\x03" + sized(ledger.encode())
         self.begins_first_head = b"casecore" + sized(ledger.encode())
         self.heads: dict[bytes, tuple[int, bytes]] = {}
@@ -251,7 +260,7 @@ class _Checking:
                 # One that stands behind what follows it is no head before it.
                 if found is not None and found[0] < rows[index][0]:
                     befores[index] = found[1]
-        if len(heads) > HEADS_MAX:
+        if len(heads) > self.walk.heads_max:
             heads.clear()
         return rows, befores, at
 

@@ -94,7 +94,7 @@ async def verify(
     findings += await _beyond(pool, id)
 
     checkpoints = 0
-    async for some in _checkpoints(sealed, asked.since.size if asked.since else 0, upto):
+    async for some in checkpoints_of(sealed, asked.since.size if asked.since else 0, upto):
         findings += await check_checkpoints(sealed, some, asked.key)
         checkpoints += len(some)
         tell(events, f"{checkpoints:,} checkpoints")
@@ -137,6 +137,23 @@ async def check_part(
         if found is not None:
             findings.append(found)
     return Verified(checked.events, findings, compared.roots)
+
+
+async def checkpoints_of(
+    sealed: SealedLedger, after: int, upto: int, at_once: int = CHECKPOINTS_AT_ONCE
+) -> AsyncIterator[list[Checkpoint]]:
+    while True:
+        rows = await sealed.pool.fetch(
+            """
+            SELECT size, root, note, sealed_at FROM proof.checkpoint
+            WHERE ledger = $1 AND size > $2 AND size <= $3 ORDER BY size LIMIT $4
+            """,
+            *(sealed.id, after, upto, at_once),
+        )
+        if not rows:
+            return
+        yield [Checkpoint(*row) for row in rows]
+        after = rows[-1]["size"]
 
 
 async def check_checkpoints(
@@ -312,23 +329,6 @@ async def _beyond(pool: Pool, id: int) -> list[Finding]:
         return []
     said = f"the ledger counts {upto} events, and has one at position {last}"
     return [finding("beyond-the-end", said, upto + 1)]
-
-
-async def _checkpoints(
-    sealed: SealedLedger, after: int, upto: int
-) -> AsyncIterator[list[Checkpoint]]:
-    while True:
-        rows = await sealed.pool.fetch(
-            """
-            SELECT size, root, note, sealed_at FROM proof.checkpoint
-            WHERE ledger = $1 AND size > $2 AND size <= $3 ORDER BY size LIMIT $4
-            """,
-            *(sealed.id, after, upto, CHECKPOINTS_AT_ONCE),
-        )
-        if not rows:
-            return
-        yield [Checkpoint(*row) for row in rows]
-        after = rows[-1]["size"]
 
 
 def _notes(folders: Sequence[Path]) -> list[Path]:

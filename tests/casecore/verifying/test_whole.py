@@ -14,6 +14,7 @@ from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.proof.tree import TILE_BYTES, Edge
 from casecore.recorder import Recorder
 from casecore.verifying import events, whole
+from casecore.verifying.events import Part, Walk
 from casecore.verifying.findings import MEANS
 from casecore.verifying.whole import Asked, Report, verify
 from tests.casecore.proof.test_restoring import backup, restored  # noqa: F401
@@ -107,6 +108,7 @@ async def test_a_checkpoint_that_lies_elsewhere_is_held_against_the_ledger(
 ) -> None:
     note = given.folders[1] / "main" / "latest.note"
     told = note.read_text()
+    note.unlink()
     note.write_text(told.replace("\n600\n", "\n601\n"))
     assert codes(await verifying()) == ["checkpoint-untrusted"]
     signer = SealingKey.read(given.key)
@@ -182,8 +184,16 @@ async def test_it_makes_no_difference_how_much_is_read_and_remembered(
     sealed: list[Stream], verifying: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "BATCH_BYTES", 1_000)
-    monkeypatch.setattr(events, "HEADS_MAX", 1)
     assert (await verifying()).findings == ()
+
+
+async def test_heads_that_are_not_at_hand_are_asked_for(
+    sealed: list[Stream], ledger: SealedLedger
+) -> None:
+    walk = Walk(ledger.pool, ledger.id, ledger.ledger, heads_max=1)
+    for part in (Part(256, 512), Part(0, 256), Part(512, 600)):
+        checked = await walk.check(part)
+        assert (checked.gaps, checked.suspects) == ([], [])
 
 
 async def test_streams_of_the_library_count_from_0(

@@ -1,0 +1,1 @@
+"""What somebody takes away to check elsewhere: a case, its proof, and what checks it."""
