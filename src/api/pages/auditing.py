@@ -27,6 +27,7 @@ from api.reading import READ, Cursor
 from casecore.asking import Short
 from casecore.errors import Malformed, NotFound
 from casecore.recording import Recorded
+from casecore.verifying.scrubbing import verdict
 from projections import cases, replay
 from projections.replay import Known, Past, Step
 
@@ -99,8 +100,17 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
         who = await visitor(door, request, AUDITING)
         looked = given.query(request, Looked)
         sought = (looked.q or "").strip()
-        found = await found_cases(who.caller.desk, sought, looked.after)
-        return page("find.html", **about(who), sought=sought, found=found, files=files(who))
+        desk = who.caller.desk
+        found = await found_cases(desk, sought, looked.after)
+        scrubbed = await verdict(desk.pool, desk.id)
+        return page(
+            "find.html",
+            **about(who),
+            sought=sought,
+            found=found,
+            files=files(who),
+            scrubbed=scrubbed,
+        )
 
     @route("/audit/cases/{case:str}", http_method=READ)
     async def show(request: AnyRequest) -> Answer:

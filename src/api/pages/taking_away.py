@@ -1,11 +1,14 @@
 """Files to take away: what the API exports, for whoever is signed in at a browser."""
 
+import re
 from typing import NamedTuple
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
-from api import given
+from api import given, scope
+from api.answers import Answer
+from api.evidence.bundle import bundle
 from api.exporting import MAY_EXPORT, Exporters, Streamed
 from api.exports.running import FORMATS, file_name
 from api.exports.selecting import Progress, Selection, position_of
@@ -51,12 +54,7 @@ def sends_files(door: Door) -> list[HTTPRouteHandler]:
         name = file_name(recorder.ledger, format, upto, gzip=False)
         return Streamed(
             chunks,
-            [
-                (b"content-type", format.media_type.encode()),
-                (b"content-disposition", f'attachment; filename="{name}"'.encode()),
-                NO_STORE,
-                *SAFE,
-            ],
+            [(b"content-type", format.media_type.encode()), *attached(name)],
         )
 
     @route("/audit/files/{format:str}", http_method=READ)
@@ -68,4 +66,18 @@ def sends_files(door: Door) -> list[HTTPRouteHandler]:
         case_id = id_of(request.path_params["case"])
         return await sent(request, Selection(case_ids=frozenset({case_id})), {*OF_A_CASE})
 
-    return [of_ledger, of_case]
+    @route("/audit/cases/{case:str}/bundle", http_method=READ)
+    async def evidence(request: AnyRequest) -> Answer:
+        who = await visitor(door, request, AUDITING)
+        case_id = id_of(request.path_params["case"])
+        await scope.readable(who.caller, case_id)
+        made = await bundle(who.caller.desk, case_id)
+        return Answer(made.body, [(b"content-type", b"application/zip"), *attached(made.name)])
+
+    return [of_ledger, of_case, evidence]
+
+
+def attached(name: str) -> list[tuple[bytes, bytes]]:
+    """A file to be kept, and not shown: nothing in it can act for who is signed in."""
+    plain = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
+    return [(b"content-disposition", f'attachment; filename="{plain}"'.encode()), NO_STORE, *SAFE]
