@@ -8,14 +8,16 @@ from uuid import uuid4
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from api import errors
 from api.answers import Answer
 from api.errors import RETRY_AFTER_SECONDS, STATUS, STATUS_OF_CODE
 from api.given import AnyRequest
 from api.pages.rendering import begun, page
-from api.pages.signing_in import SignedOut, asking_to_sign_in
+from api.pages.signing_in import HOMES, SIGN_IN, SIGN_OUT, SignedOut, asking_to_sign_in
 from casecore.appender import UNKNOWN
 from casecore.errors import CaseError
 
+WAYS_IN = (SIGN_IN, SIGN_OUT)
 TITLES = {
     400: "This could not be read",
     403: "This page is not for you",
@@ -23,6 +25,8 @@ TITLES = {
     405: "This page cannot be used like that",
     503: "Not just now",
 }
+SENTENCES = {404: "No page has this address. Check it, or begin at the start."}
+
 logger = logging.getLogger(__name__)
 
 
@@ -37,9 +41,13 @@ def unreachable(request: AnyRequest, error: Exception) -> Answer:
 
 
 def turned_away(request: AnyRequest, error: HTTPException) -> Answer:
+    """What the framework refused: no such page, or the wrong method."""
     if error.status_code >= 500:
         return failed(request, error)
-    return trouble(error.status_code, error.detail)
+    if allow := (error.headers or {}).get("allow"):
+        allow = ", ".join(sorted(allow.split(", ")))
+        return trouble(405, f"It takes {allow}.", [(b"allow", allow.encode())])
+    return trouble(error.status_code, SENTENCES.get(error.status_code, error.detail))
 
 
 def failed(request: AnyRequest, error: Exception) -> Answer:
@@ -74,3 +82,11 @@ HANDLERS: Any = {
     CaseError: by(refused),
     SignedOut: by(lambda request, _: asking_to_sign_in(request)),
 }
+
+
+def lost(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """What leads nowhere: below the pages it is told on a page, and elsewhere as ever."""
+    path = request.url.path
+    if path in WAYS_IN or any(path == home or path.startswith(f"{home}/") for home, _ in HOMES):
+        return by(turned_away)(request, error)
+    return errors.turned_away(request, error)
