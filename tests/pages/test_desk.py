@@ -158,7 +158,7 @@ async def test_who_listens_is_let_go_when_their_session_is_over_and_when_casecor
         desks.drain()
         assert (await listening.next())["more_body"] is False
     answer = await auditor.get("/desk/stream")
-    assert "casecore is stopping" in read(answer, 503)
+    assert "asecore is stopping" in read(answer, 503)
     await desks.pool.execute("UPDATE sys.session SET expires_at = now()")
     assert (await auditor.get("/desk/stream")).status_code == 303
 
