@@ -62,7 +62,8 @@ class Bench(NamedTuple):
                 await fill(desk, events)
                 await keep_as_many(url)
                 await settle(url)
-                yield cls(pg, url, desks, desk, pace, folder)
+                (folder / name).mkdir()
+                yield cls(pg, url, desks, desk, pace, folder / name)
         finally:
             await command(pg.url, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -6,38 +6,19 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
-from typing import Literal, Protocol
 
 import msgspec
-import pyarrow as pa
-from pyarrow.csv import CSVWriter
-from pyarrow.parquet import ParquetWriter
 
 from casecore.database import Connection, Pool
 from casecore.errors import CaseError, Unavailable
-from casecore.views import Column, View, digest, make_views, shape
+from casecore.views import View, digest, make_views, shape
 from projections.bi import VIEWS
+from projections.files import FORMATS, PART, Format, batches, beside, schema_of, writing
 
-Format = Literal["parquet", "csv"]
-FORMATS: tuple[Format, ...] = ("parquet", "csv")
 MANIFEST = "manifest.json"
-PART = ".part"
 
-ROWS_MAX = 20_000
-"""How many rows are at hand at a time."""
-QUERY_SECONDS_MAX = 3_600.0
 ATTEMPTS_MAX = 20
 PAUSE_SECONDS = 0.25
-
-ARROW = {
-    "text": pa.string(),
-    "uuid": pa.string(),
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamptz": pa.timestamp("us", "UTC"),
-}
 
 
 class ExportError(CaseError):
@@ -63,10 +44,6 @@ class Manifest(msgspec.Struct, frozen=True):
     shape: str
     """The digest of the tables' names, columns and types: it changes with them."""
     files: tuple[File, ...]
-
-
-class Writer(Protocol):
-    def write_table(self, table: pa.Table) -> None: ...
 
 
 async def export(
@@ -144,52 +121,16 @@ async def snapshot(
 async def write(db: Connection, ledger: int, view: View, folder: Path, format: Format) -> File:
     """Write it beside its name: only whole files have theirs, once all are."""
     path = beside(folder / f"{view.name}.{format}")
-    rows = 0
-    with writing(path, view, format) as writer:
-        async for batch in batches(db, ledger, view):
+    rows, schema = 0, schema_of(view.columns, view.comment)
+    source = f"{view.relation} WHERE ledger = $1 ORDER BY {', '.join(('ledger', *view.key))}"
+    with writing(path, schema, format) as writer:
+        async for batch in batches(db, view.columns, source, ledger, schema=schema):
             writer.write_table(batch)
             rows += batch.num_rows
     with path.open("rb") as written:
         return File(
             view.name, f"{view.name}.{format}", rows, file_digest(written, "sha256").hexdigest()
         )
-
-
-@contextmanager
-def writing(path: Path, view: View, format: Format) -> Iterator[Writer]:
-    if format == "parquet":
-        with ParquetWriter(path, schema_of(view), compression="zstd") as writer:
-            yield writer
-    else:
-        with CSVWriter(path, schema_of(view)) as writer:
-            yield writer
-
-
-async def batches(db: Connection, ledger: int, view: View) -> AsyncIterator[pa.Table]:
-    schema = schema_of(view)
-    columns, order = ", ".join(map(read, view.columns)), ", ".join(("ledger", *view.key))
-    cursor = await db.cursor(
-        f"SELECT {columns} FROM {view.relation} WHERE ledger = $1 ORDER BY {order}",
-        ledger,
-        timeout=QUERY_SECONDS_MAX,
-    )
-    while rows := await cursor.fetch(ROWS_MAX, timeout=QUERY_SECONDS_MAX):
-        by_column = zip(zip(*rows, strict=True), schema, strict=True)
-        arrays = [pa.array(values, field.type) for values, field in by_column]
-        yield pa.Table.from_arrays(arrays, schema=schema)
-
-
-def read(column: Column) -> str:
-    return f"{column.name}::text" if column.type == "uuid" else column.name
-
-
-def schema_of(view: View) -> pa.Schema:
-    """With the comments, which Parquet keeps."""
-    fields = [
-        pa.field(column.name, ARROW[column.type], metadata={"comment": column.comment})
-        for column in view.columns
-    ]
-    return pa.schema(fields, metadata={"comment": view.comment})
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
@@ -204,10 +145,6 @@ def discard(folder: Path) -> None:
     """What never became whole."""
     for path in folder.glob(f"*{PART}"):
         path.unlink()
-
-
-def beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}{PART}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from api import keys
+from api.accesslog import AccessLog
 from api.broadcasting import Broadcast
 from api.verdicts import Check, Verdict
 from api.whatif import Runs
@@ -58,6 +59,7 @@ class Desk:
         self.past = Past(pool, self.recorder, PROJECTIONS)
         self.files = CaseFiles(self.feed)
         self.what_ifs = Runs()
+        self.access_log = AccessLog(pool, id)
         self.appender.on_appended.append(self.feed.wake)
         self.feed.on_rows.append(self.core.learn)
         self.deadlines = Deadlines(self.core, self.books, Agenda(pool, id))
@@ -92,6 +94,7 @@ class Desk:
         await self.broadcast.close()
         await self.what_ifs.close()
         await self.past.close()
+        await self.access_log.close()
         if self.scrubber:
             await self.scrubber.close()
         await self.deadlines.close()
@@ -117,7 +120,7 @@ class Desks:
         """In how many shares a read model is followed that nobody has begun yet."""
         self.staying: asyncio.Task[None] | None = None
         self.closing = False
-        self.checks: dict[str, Check] = {"sealing": self._sealed}
+        self.checks: dict[str, Check] = {"sealing": self._sealed, "scrubbing": self._scrubbed}
         """Of those who watch over the record, by name, for health and metrics to ask."""
         self._desks: dict[str, Desk] = {}
         self._opening = asyncio.Lock()
@@ -186,10 +189,17 @@ class Desks:
 
     async def _sealed(self) -> Verdict:
         """Whether all ledgers are what was sealed of them, and go on being sealed."""
-        parts = [part for desk in self._desks.values() for part in (desk.sealing, desk.scrubber)]
-        if not (troubles := {code for part in parts if part for code in part.troubles}):
+        sealings = [desk.sealing for desk in self._desks.values() if desk.sealing]
+        if not (troubles := {code for sealing in sealings for code in sealing.troubles}):
             return Verdict(True, "nothing keeps any ledger from being sealed")
         return Verdict(False, f"{', '.join(sorted(troubles))}: docs/proof.md says what to do")
+
+    async def _scrubbed(self) -> Verdict:
+        """What those found who hash all ledgers again, over and over."""
+        scrubbers = [desk.scrubber for desk in self._desks.values() if desk.scrubber]
+        if not (troubles := {code for scrubber in scrubbers for code in scrubber.troubles}):
+            return Verdict(True, "nothing was found that is not what was recorded")
+        return Verdict(False, f"{', '.join(sorted(troubles))}: `casecore audit verify` tells more")
 
     async def ready(self) -> bool:
         """Whether a request that came now could be answered."""

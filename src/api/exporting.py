@@ -15,6 +15,7 @@ from api.exports import running
 from api.exports.running import FORMATS
 from api.exports.selecting import Progress, Selection, position_of
 from api.given import AnyRequest, Door
+from api.looking import noted
 from api.reading import READ, Position
 from casecore.actors import Role
 from casecore.asking import Instant, Short
@@ -143,6 +144,7 @@ def exports(door: Door) -> HTTPRouteHandler:
         asked = given.query(request, ExportAsked)
         recorder = caller.desk.recorder
         upto = await position_of(recorder, asked.selection)
+        await noted(caller, request, "export", asked)
         chunks = format.stream(recorder, asked.selection, upto, Progress())
         if format.needs_disk:
             chunks = exporters.in_room(chunks)

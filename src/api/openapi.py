@@ -26,6 +26,7 @@ from api.exporting import EXPORTS, MAY_EXPORT, ExportAsked
 from api.exports.running import FORMATS
 from api.given import IDEMPOTENCY_KEY_MAX
 from api.health import Health
+from api.looking import REASON_MAX
 from api.metrics import MAY_SCRAPE, METRICS
 from api.problems import CODES
 from api.queries import QUERIES
@@ -122,6 +123,12 @@ COMMAND_HEADERS: Sequence[Json] = (
         "schema": {"type": "string", "pattern": '^(\\*|(W/)?"[0-9]{1,18}")$'},
     },
 )
+REASON: Json = {
+    "name": "X-Reason",
+    "in": "header",
+    "description": "Why it is read: what people read of cases is recorded, for auditors to see",
+    "schema": {"type": "string", "minLength": 1, "maxLength": REASON_MAX, "pattern": "^[ -~]+$"},
+}
 POSITION: Json = {"type": "integer", "minimum": 0}
 CHANGED: Json = {
     "type": "boolean",
@@ -278,6 +285,32 @@ def several(path: str, new: Json) -> Json:
     }
 
 
+def exported() -> Json:
+    format: Json = {"type": "string", "enum": list(FORMATS)}
+    media_types = {format.media_type for format in FORMATS.values()} | {"application/gzip"}
+    return {
+        "operationId": "export",
+        "summary": "The ledger, or some of its cases, as a file",
+        "description": f"For {roles(MAY_EXPORT)}. It is sent as it is made. Of one ledger at one"
+        " position, the same comes out every time. cloudevents is the ledger itself, complete, in"
+        " its order: it can be restored with `casecore import`.",
+        "tags": [tag(EXPORTS)],
+        "parameters": [
+            {"name": "format", "in": "path", "required": True, "schema": format},
+            *query_parameters(ExportAsked),
+            REASON,
+        ],
+        "responses": {
+            "200": {
+                "description": "As of As-Of-Position",
+                "headers": AS_OF | DISPOSITION,
+                "content": {media_type: {} for media_type in sorted(media_types)},
+            },
+            **READ_REFUSED,
+        },
+    }
+
+
 def claim_next() -> Json:
     fields = {"case_id": UUID, **HOW_FAR}
     return {
@@ -428,6 +461,8 @@ def done(description: str, fields: Json, required: Iterable[str]) -> Json:
 def asking(answers: dict[str, Json]) -> Iterable[tuple[str, Json]]:
     for query in QUERIES:
         parameters = [*path_parameters(query.path, {}, Ask), *query_parameters(query.params)]
+        if query.opens_cases:
+            parameters.append(REASON)
         yield (
             re.sub(r":\w+}", "}", query.path),
             {
@@ -550,31 +585,6 @@ def path_parameters(path: str, components: Json, asked: type[Ask]) -> list[Json]
         schema = unless_null(properties.get(name, default))
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     return parameters
-
-
-def exported() -> Json:
-    format: Json = {"type": "string", "enum": list(FORMATS)}
-    media_types = {format.media_type for format in FORMATS.values()} | {"application/gzip"}
-    return {
-        "operationId": "export",
-        "summary": "The ledger, or some of its cases, as a file",
-        "description": f"For {roles(MAY_EXPORT)}. It is sent as it is made. Of one ledger at one"
-        " position, the same comes out every time. cloudevents is the ledger itself, complete, in"
-        " its order: it can be restored with `casecore import`.",
-        "tags": [tag(EXPORTS)],
-        "parameters": [
-            {"name": "format", "in": "path", "required": True, "schema": format},
-            *query_parameters(ExportAsked),
-        ],
-        "responses": {
-            "200": {
-                "description": "As of As-Of-Position",
-                "headers": AS_OF | DISPOSITION,
-                "content": {media_type: {} for media_type in sorted(media_types)},
-            },
-            **READ_REFUSED,
-        },
-    }
 
 
 def query_parameters(params: type[Any]) -> list[Json]:

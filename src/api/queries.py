@@ -8,6 +8,8 @@ from uuid import UUID
 import msgspec
 
 from api import bodies, proof, scope, slabook
+from api.access import MAY_SEE, AccessList, list_accesses
+from api.accesslog import Access
 from api.cases import CaseAt, Replayed, ReplayOf, Told, get_case, get_history, get_replay
 from api.clocks import ClocksOfCase, CycleAsked, Explained, explain_clock, get_case_clocks
 from api.reading import PEOPLE, Asked, Page, PageThen, Params, Query, Then
@@ -301,6 +303,7 @@ QUERIES = (
     ),
     Query("/v1/policies/goodwill", Params, PEOPLE, GoodwillPolicyView, get_goodwill_policy),
     Query(f"{WHAT_IF}/{{run_id:uuid}}", Page, MAY_ASK, WhatIfRun, get_what_if),
+    Query("/v1/access-log", AccessList, MAY_SEE, paging.Page[Access], list_accesses),
     Query("/v1/projections", Params, COUNTED, paging.Page[Progress], list_projections),
     Query("/v1/proof/verdict", Params, proof.READERS, Verdict, proof.get_verdict),
     Query(

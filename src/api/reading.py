@@ -15,6 +15,7 @@ from api import answers, given
 from api.answers import Answer
 from api.desk import Desk
 from api.given import AnyRequest, Caller, Door
+from api.looking import noted
 from casecore.actors import Role
 from casecore.asking import LEADS, Instant
 from casecore.errors import Rejected, Unavailable
@@ -24,6 +25,9 @@ READ = [HttpMethod.GET, HttpMethod.HEAD]
 WAIT_SECONDS_MAX = 2.0
 """How long a read waits for what its caller has just written."""
 LIMIT_MAX = 200
+
+WITHOUT_CASES = ("/v1/policies/", "/v1/proof/", "/v1/access-log")
+"""What is asked there is not about cases."""
 
 PEOPLE = LEADS | {Role.AGENT, Role.AUDITOR}
 
@@ -92,6 +96,11 @@ class Query(NamedTuple):
     """The read models it looks at, if any: these come after the ledger, and have been otherwise."""
     media: tuple[str, ...] = ("application/json",)
 
+    @property
+    def opens_cases(self) -> bool:
+        """Whether it tells what cases contain. What BI may ask names no person."""
+        return Role.BI not in self.who and not self.path.startswith(WITHOUT_CASES)
+
 
 class Moment(NamedTuple):
     """What a question is answered as of."""
@@ -109,6 +118,8 @@ def reads(door: Door, query: Query) -> HTTPRouteHandler:
         moment = await moment_of(caller, params, query.models)
         asked = Asked(caller, params, request.path_params, moment.ledger, moment.now)
         answer = await query.ask(asked)
+        if query.opens_cases:
+            await noted(caller, request, query.ask.__name__, params)
         headers = ((b"as-of-position", b"%d" % moment.position),)
         if isinstance(answer, Answer):
             return Answer(answer.body, (*answer.headers, *headers), answer.status)

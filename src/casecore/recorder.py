@@ -15,6 +15,22 @@ Head = tuple[int, bytes]
 """Where a stream stands: its version, and the hash that pins it."""
 
 
+async def heads(db: Pool | Connection, ledger: int, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
+    """Where each of these streams stands that has begun."""
+    rows = await db.fetch(
+        """
+        SELECT stream_id, version, head
+        FROM unnest($2::uuid[]) AS asked (stream_id) CROSS JOIN LATERAL (
+            SELECT version, head FROM es.event e
+            WHERE e.ledger = $1 AND e.stream_id = asked.stream_id
+            ORDER BY version DESC LIMIT 1
+        ) AS last
+        """,
+        *(ledger, stream_ids),
+    )
+    return {row["stream_id"]: (row["version"], row["head"]) for row in rows}
+
+
 class Recorder:
     def __init__(self, pool: Pool, id: int, ledger: str) -> None:
         self.pool = pool
@@ -105,19 +121,3 @@ class Recorder:
             *(self.id, position),
         )
         return at
-
-
-async def heads(db: Pool | Connection, ledger: int, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
-    """Where each of these streams stands that has begun."""
-    rows = await db.fetch(
-        """
-        SELECT stream_id, version, head
-        FROM unnest($2::uuid[]) AS asked (stream_id) CROSS JOIN LATERAL (
-            SELECT version, head FROM es.event e
-            WHERE e.ledger = $1 AND e.stream_id = asked.stream_id
-            ORDER BY version DESC LIMIT 1
-        ) AS last
-        """,
-        *(ledger, stream_ids),
-    )
-    return {row["stream_id"]: (row["version"], row["head"]) for row in rows}

@@ -1,5 +1,7 @@
 """casecore audit, as it is typed."""
 
+import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from tests.api.test_command_line import Shell
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     shell = Shell(tmp_path_factory.mktemp("audited") / "var")
-    with embedded.start(shell.data_dir):
+    with embedded.start(shell.data_dir) as postgres:
+        shell.environ["CASECORE_DATABASE_URL"] = postgres.url
         shell.run("policy", "publish", "--pack", "desk")
         yield shell
 
@@ -88,6 +91,15 @@ def test_a_restored_backup_is_read_refused_and_accepted(shell: Shell) -> None:
     assert shell.run("audit", "checkpoint")[0] == note
     shell.run("sla", "show")
     shell.run("audit", "checkpoint", "--seal", exits=1)
+
+    with shell.start("serve", "--port", "0") as server:
+        assert server.stdout is not None
+        url = next(line.strip() for line in server.stdout if line.startswith("http"))
+        with urllib.request.urlopen(f"{url}/v1/health/ready") as ready:
+            assert ready.status == 200
+        server.send_signal(signal.SIGTERM)
+        _, complaint = server.communicate(timeout=60)
+    assert complaint.startswith(f"ledger main ends at position {head.size}, but the checkpoint")
 
     accept = ("audit", "accept-restore", "--by", "olga", "--reason", "Only a test")
     told, _ = shell.run(*accept)

@@ -364,6 +364,22 @@ def test_what_bi_reads_is_written_to_files_as_of_one_position(shell: Shell, tmp_
     assert "there is no ledger nowhere" in complaint
 
 
+def test_rows_are_written_as_they_were(shell: Shell, tmp_path: Path) -> None:
+    now, before = tmp_path / "now.csv", tmp_path / "before.parquet"
+    head = shell.json("projections", "status")[0]["head"]
+    written = shell.json(
+        "projections", "as-of", "cases", "--position", str(head), "--out", str(now)
+    )
+    assert (written["position"], written["rows"]) == (head, len(now.read_text().splitlines()) - 1)
+    options = ("--time", "1990-01-01", "--format", "parquet", "--out", str(before))
+    assert shell.json("projections", "as-of", "timeline", *options) == {"position": 0, "rows": 0}
+    assert before.read_bytes().startswith(b"PAR1")
+    again = ("projections", "as-of", "cases", "--position", "1", "--out", str(now))
+    assert "is there already" in shell.run(*again, exits=2)[1]
+    beyond = ("projections", "as-of", "cases", "--position", str(head + 1), "--out", "x.csv")
+    assert f"has come to position {head}" in shell.run(*beyond, exits=1)[1]
+
+
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     shell = Shell(tmp_path / "var")
     serving = shell.start("serve", "--port", "0", PYTHONUNBUFFERED="1")

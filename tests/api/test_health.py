@@ -26,6 +26,7 @@ from tests.api.making import PROMISE, registered
 
 SOON = 30.0
 PREFIX = "casecore_projection_"
+SEALED = "nothing keeps any ledger from being sealed"
 STALE = "interval '70 seconds'"
 
 
@@ -153,7 +154,7 @@ async def test_a_desk_that_is_well_says_so_everywhere(
         "lag_seconds": 0,
         "oldest_parked_seconds": 0,
         "building": 0,
-        "checks": {},
+        "checks": {"sealing": {"ok": True, "told": SEALED}},
     }
     cases = (await listed(admin))["cases"]
     assert (cases["lag"], cases["lagging"], cases["parked"], cases["error"]) == (0, False, 0, None)
@@ -330,7 +331,8 @@ async def test_a_check_that_fails_or_never_answers_is_no_good_sign(
     seen = await told(stranger)
     assert seen["status"] == "check-failed"
     not_asked = {"ok": False, "told": "it could not be asked"}
-    assert seen["checks"] == {"broken": not_asked, "silent": not_asked}
+    sealed = {"ok": True, "told": SEALED}
+    assert seen["checks"] == {"sealing": sealed, "broken": not_asked, "silent": not_asked}
 
 
 async def test_a_desk_that_closes_or_has_no_database_is_not_ready(

@@ -190,7 +190,7 @@ async def test_a_service_is_told_the_proof_and_not_who_did_what(
 
 
 async def test_a_ledger_that_was_rolled_back_is_read_and_not_written(
-    admin: Client, auditor: Client, stranger: Client, desk: Desk, given: ProofSettings
+    admin: Client, stranger: Client, desk: Desk, given: ProofSettings
 ) -> None:
     case = await registered(admin)
     await seal(desk)
@@ -207,12 +207,25 @@ async def test_a_ledger_that_was_rolled_back_is_read_and_not_written(
     health = (await stranger.get("/v1/health")).json()
     assert health["status"] == "check-failed"
     assert health["checks"]["sealing"]["told"].startswith("ledger-rolled-back: ")
-    assert (await auditor.get("/v1/proof/restores")).json()["items"] == []
     await desk.sealing.accept("olga", "A test")
+    assert (await admin.post(f"{case}/notes", json={"text": "Hello"})).status_code == 201
+
+
+async def test_what_was_accepted_is_listed_for_auditors(
+    admin: Client, auditor: Client, desk: Desk, given: ProofSettings
+) -> None:
+    await registered(admin)
+    await seal(desk)
+    assert (await auditor.get("/v1/proof/restores")).json() == {"items": [], "next": None}
+    assert desk.sealing is not None
+    ahead = SealingKey.read(given.key).sign(Head("casecore/main", 10_000, bytes(32)))
+    (given.folders[0] / "main" / "latest.note").write_text(ahead)
+    accepted = await desk.sealing.accept("olga", "A test")
     [told] = (await auditor.get("/v1/proof/restores")).json()["items"]
     assert (told["accepted_by"], told["reason"]) == ("olga", "A test")
     assert (told["code"], told["note"]) == ("ledger-rolled-back", ahead)
-    assert (await admin.post(f"{case}/notes", json={"text": "Hello"})).status_code == 201
+    assert told["ledger_size"] == accepted.size
+    assert b64decode(told["ledger_root"]) == accepted.root
 
 
 async def test_while_it_stays_it_seals_within_a_second(

@@ -1,6 +1,8 @@
 """casecore audit verify, as it is typed: what it says, and what it exits with."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -8,6 +10,7 @@ import asyncpg
 import pytest
 
 from api.desk import Desks
+from api.evidence import verify
 from casecore import embedded
 from casecore.case.events.intake import NoteAdded
 from tests.api.test_command_line import Shell
@@ -91,10 +94,26 @@ def test_since_a_checkpoint_that_was_taken_away_only_what_came_after_is_verified
         assert why in complaint
 
 
+def test_a_case_is_taken_away_and_nothing_is_written_over(sealed: tuple[Shell, str]) -> None:
+    shell, _ = sealed
+    path = shell.data_dir / "case.zip"
+    told, _ = shell.run("audit", "bundle", registered.case_ref, "-o", str(path))
+    assert told.startswith(f"{path}: ")
+    ran = subprocess.run(
+        [sys.executable, "-I", verify.__file__, str(path)], capture_output=True, text=True
+    )
+    assert ran.stdout.endswith("ALL IS RIGHT\n"), ran.stdout + ran.stderr
+    words = ("audit", "bundle", registered.case_ref, "-o")
+    assert "is there already" in shell.run(*words, str(path), exits=1)[1]
+    assert "cannot be written" in shell.run(*words, "/nowhere/case.zip", exits=1)[1]
+
+
 def test_what_cannot_be_verified_exits_with_2(sealed: tuple[Shell, str]) -> None:
     shell, _ = sealed
     told, _ = shell.run("audit", "verify", exits=2, CASECORE_SEALING_KEY="/nowhere/sealing.key")
     assert "not verified: the signatures of the checkpoints" in told
+    nobody = ("--case", "00000000-0000-0000-0000-000000000001")
+    assert "has no case 00000000" in shell.run("audit", "verify", *nobody, exits=2)[1]
     assert "there is no ledger b" in shell.run("audit", "verify", "--ledger", "b", exits=2)[1]
     assert "leave out --since" in shell.run(
         "audit", "verify", "--case", "C-0", "--since", "6", exits=2

@@ -15,7 +15,7 @@ from casecore.case.decisions.intake import AddNote, RegisterCase
 from casecore.case.events.intake import CaseRegistered, Customer, NoteAdded
 from casecore.case.state import Case
 from casecore.core import Core
-from casecore.database import Pool
+from casecore.database import Pool, ledger_id
 from casecore.errors import Conflict, NotFound, Unavailable
 from casecore.following import feed as feeding
 from casecore.following import filling
@@ -24,6 +24,7 @@ from casecore.following.parking import Replayed, parked, replay_parked
 from casecore.following.progress import Progress
 from casecore.following.projection import Projection, Reference
 from casecore.following.rebuilding import alone, rebuild, rollback
+from casecore.recorder import Recorder
 from casecore.recording import Recorded
 from casecore.tables import Shape
 from tests.spec import SAM, registered
@@ -553,8 +554,6 @@ async def test_a_rebuild_shows_no_reader_fewer_rows(
 
 async def test_a_rebuild_leaves_the_rows_of_other_ledgers(core: Core, pool: Pool) -> None:
     from casecore.appender import Appender
-    from casecore.database import ledger_id
-    from casecore.recorder import Recorder
 
     id = await ledger_id(pool, "other")
     appender = Appender(pool, id)
@@ -593,3 +592,18 @@ async def test_columns_are_described_by_the_docstrings(
         ("last", "text", False, None),
     ]
     assert await pool.fetchval("SELECT obj_description('ops.tally'::regclass)") == "Counts notes."
+
+
+async def test_a_process_follows_more_ledgers_than_it_has_connections(pool: Pool) -> None:
+    feeds = []
+    for number in range(pool.get_max_size() + 2):
+        id = await ledger_id(pool, f"ledger-{number}")
+        feeds.append(Feed(pool, Recorder(pool, id, f"ledger-{number}"), [projection()]))
+        await feeds[-1].start()
+    try:
+        telling = await Telling.into(pool, "ledger-3")
+        await telling.tell(uuid4(), registered)
+        assert await feeds[3].reached(1, SOON) == 1
+    finally:
+        for feed in feeds:
+            await feed.close()

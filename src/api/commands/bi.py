@@ -9,7 +9,8 @@ from api.commands.opening import at_desk, echo_json, json_option, ledger_option
 
 if TYPE_CHECKING:
     from api.desk import Desk
-    from projections.bi.export import Format, Manifest
+    from projections.bi.export import Manifest
+    from projections.files import Format
 
 
 @click.group()

@@ -5,7 +5,15 @@ from uuid import UUID
 
 import rich_click as click
 
-from api.commands.opening import at_desk, echo_json, json_option, ledger_option, printable
+from api.commands.opening import (
+    at_desk,
+    echo_json,
+    json_option,
+    ledger_option,
+    looked,
+    printable,
+    reason_option,
+)
 
 if TYPE_CHECKING:
     from api.desk import Desk
@@ -14,9 +22,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("case")
+@reason_option
 @ledger_option
 @json_option
-def history(case: str, ledger: str | None, as_json: bool) -> None:
+def history(case: str, reason: str | None, ledger: str | None, as_json: bool) -> None:
     """Tell what happened to CASE, given by its id or as people say it.
 
     \b
@@ -31,6 +40,8 @@ def history(case: str, ledger: str | None, as_json: bool) -> None:
 
         case_id = await find(desk, case)
         rows = [from_row(desk.ledger, row) for row in await desk.recorder.history(case_id)]
+        if rows:
+            await looked(desk, "history", f"casecore history {case}", case_id, reason)
         return [timeline.fold((case_id, row.version), None, row) for row in rows]
 
     moments = at_desk(ledger, work, reading=True)

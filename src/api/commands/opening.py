@@ -10,6 +10,8 @@ import rich_click as click
 from casecore.errors import Malformed, NotFound
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from api.desk import Desk, Desks
     from api.settings import Settings
     from casecore.proof.sealing import ProofSettings
@@ -35,6 +37,9 @@ ledger_option = click.option(
     metavar="NAME",
     callback=ledger_name,
     help="Which ledger; the default is CASECORE_LEDGER, or main.",
+)
+reason_option = click.option(
+    "--reason", metavar="TEXT", help="Why; what people read of cases is recorded, for auditors."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")
 
@@ -105,20 +110,36 @@ def at_desk(
     name = ledger or settings().ledger
 
     async def working(desks: "Desks") -> T:
-        if reading and name not in (ledgers := await desks.ledgers()):
-            raise NotFound(
-                "ledger-not-found",
-                f"there is no ledger {name}: there is {', '.join(ledgers) or 'none yet'}",
-            )
+        if reading:
+            await refuse_unknown(desks, name)
         return await work(await desks.desk(name))
 
     return at_desks(working, following=following, reading=reading)
+
+
+async def refuse_unknown(desks: "Desks", name: str) -> None:
+    """Whoever only reads a ledger does not make it."""
+    if name not in (ledgers := await desks.ledgers()):
+        raise NotFound(
+            "ledger-not-found",
+            f"there is no ledger {name}: there is {', '.join(ledgers) or 'none yet'}",
+        )
 
 
 def operator() -> str:
     """Who sits at the command line, as far as the machine knows."""
     name = os.environ.get("SUDO_USER") or os.environ.get("USER")
     return name or f"uid-{os.getuid()}"
+
+
+async def looked(
+    desk: "Desk", what: str, target: str, case_id: "UUID | None", reason: str | None
+) -> None:
+    """Note that whoever sits here reads what cases contain."""
+    from casecore.actors import Actor, Role
+
+    by = Actor(operator(), Role.ADMIN)
+    await desk.access_log.note(by, what, target, case_id, reason)
 
 
 def printable(text: str) -> str:

@@ -1,18 +1,23 @@
 """casecore projections: where the read models stand, what waits in them, and made anew."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from api.commands.opening import at_desk, echo_json, json_option, ledger_option, printable
 from api.commands.projectionstatus import status
-from api.commands.screens import bar, when
+from api.commands.screens import WhenParam, bar, when
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from api.desk import Desk
     from casecore.following.parking import ParkedRow, Replayed
     from casecore.following.projection import Projection
     from casecore.following.rebuilding import Rebuilt
+    from projections.files import Format
+    from projections.then import Written
 
 
 @click.group()
@@ -133,6 +138,62 @@ def replay_parked(name: str | None, ledger: str | None, as_json: bool) -> None:
             click.echo("nothing is parked")
     if any(replayed.left for replayed in done.values()):
         raise SystemExit(1)
+
+
+@projections.command("as-of")
+@click.argument("name")
+@click.option(
+    "--time", "at", type=WhenParam(end=True), metavar="TIME", help="As known at that time."
+)
+@click.option("--position", type=click.IntRange(0), help="As of that position of the ledger.")
+@click.option("--format", type=click.Choice(("parquet", "csv")), default="csv", show_default=True)
+@click.option(
+    "--out",
+    "file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Where the rows go.",
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@ledger_option
+@json_option
+def as_of(
+    name: str,
+    at: "datetime | None",
+    position: int | None,
+    format: "Format",
+    file: Path,
+    force: bool,
+    ledger: str | None,
+    as_json: bool,
+) -> None:
+    """Write the rows of NAME as they were, made from the ledger aside.
+
+    \b
+    casecore projections as-of cases --time 2026-03-31 --out cases.csv
+    casecore projections as-of sla_clocks --position 120000 --format parquet --out clocks.parquet
+
+    A day is its end, in UTC. What serves is not touched.
+    """
+    if (at is None) == (position is None):
+        raise click.UsageError("give either --time or --position")
+    if file.exists() and not force:
+        raise click.UsageError(f"{file} is there already: name another file, or give --force")
+
+    async def work(desk: "Desk") -> "Written":
+        from projections.then import write
+
+        [projection] = named(name)
+        at_position = position if at is None else await desk.recorder.position_at(at)
+        assert at_position is not None
+        return await write(desk.pool, desk.recorder, projection, at_position, file, format)
+
+    written = at_desk(ledger, work, reading=True)
+    if as_json:
+        echo_json(written)
+    else:
+        click.echo(f"{file}: {written.rows:,} rows of {name} as of position {written.position:,}")
 
 
 def named(name: str | None) -> "list[Projection]":

@@ -1,6 +1,5 @@
 """casecore audit verify: whether what is stored is what was recorded."""
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from api.commands.opening import (
     json_option,
     ledger_option,
     printable,
+    refuse_unknown,
     settings,
 )
 from api.commands.screens import bar
@@ -82,11 +82,7 @@ def verify(
 
     async def work(desks: "Desks") -> "Report | CaseReport":
         name = ledger or settings().ledger
-        if name not in (there := await desks.ledgers()):
-            raise NotFound(
-                "ledger-not-found",
-                f"there is no ledger {name}: there is {', '.join(there) or 'none yet'}",
-            )
+        await refuse_unknown(desks, name)
         desk = await desks.desk(name)
         key = trusted(desk, key_file)
         if case:
@@ -164,16 +160,19 @@ async def trusted_since(desk: "Desk", since: str, key: "VerifierKey | None") -> 
         return Head(origin(desk.ledger), checkpoint.size, checkpoint.root)
     if key is None:
         raise Malformed("key-required", "a checkpoint is believed by its key: give --key")
-    try:
-        note = await asyncio.to_thread(Path(since).read_text, "utf-8", "replace")
-    except OSError as error:
-        raise NotFound(
-            "checkpoint-not-found", f"{since} cannot be read ({error.strerror})"
-        ) from None
-    head = key.opened(note)
+    head = key.opened(read_note(since))
     if head.origin != origin(desk.ledger):
         raise Malformed("checkpoint-untrusted", f"{since} is about {head.origin}")
     return head
+
+
+def read_note(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError as error:
+        raise NotFound(
+            "checkpoint-not-found", f"{path} cannot be read ({error.strerror})"
+        ) from None
 
 
 def tell(report: "Report | CaseReport") -> None:

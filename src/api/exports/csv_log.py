@@ -7,6 +7,7 @@ from io import StringIO
 from api.exports.selecting import registration
 from casecore.recording import Recorded
 from casecore.surveying import Life
+from projections.cells import shown
 
 COLUMNS = (
     "case_ref",
@@ -24,9 +25,6 @@ COLUMNS = (
     "version",
     "event_id",
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would reckon rather than show."""
-HARMLESS = "'"
 
 
 async def document(ledger: str, upto: int, lives: AsyncGenerator[Life]) -> AsyncGenerator[str]:
@@ -65,11 +63,6 @@ def activity_of(fact: Recorded) -> str:
 
 def resource_of(fact: Recorded) -> str:
     return (fact.logged.resource if fact.logged else None) or fact.actor.id
-
-
-def shown(text: str) -> str:
-    """What people wrote, so that a spreadsheet shows it, whatever it begins with."""
-    return HARMLESS + text if text.startswith(FORMULA) else text
 
 
 def lined(rows: list[tuple[object, ...]]) -> str:

@@ -5,6 +5,7 @@ objects wait on the disk; of JSON, the events go out meanwhile.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -26,6 +27,7 @@ from api.exports.ocel import (
 )
 from api.exports.ocel_store import Found, Store
 from api.exports.selecting import Progress, Selection, selected
+from casecore.errors import Unavailable
 from casecore.ledger import Row
 from casecore.recorder import Recorder
 from casecore.recording import from_row
@@ -92,13 +94,28 @@ async def json(
 
 @asynccontextmanager
 async def stored() -> AsyncIterator[tuple[Path, Store]]:
-    with TemporaryDirectory(prefix="casecore-export-") as folder:
-        path = Path(folder) / "ocel.sqlite"
-        store = Store(path)
+    try:
+        folder = TemporaryDirectory(prefix="casecore-export-")
+    except OSError as error:
+        raise no_disk(error) from error
+    with folder:
+        path = Path(folder.name) / "ocel.sqlite"
         try:
-            yield path, store
-        finally:
-            store.close()
+            store = Store(path)
+            try:
+                yield path, store
+            finally:
+                store.close()
+        except sqlite3.OperationalError as error:
+            raise no_disk(error) from error
+
+
+def no_disk(error: Exception) -> Unavailable:
+    return Unavailable(
+        "no-disk",
+        f"there is no room for this export on the disk ({error}); TMPDIR, in the environment of"
+        " casecore, names another place for it",
+    )
 
 
 async def tellings(

@@ -5,8 +5,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from itertools import islice
+from typing import Any
 
-from api.cloudevents import from_cloudevent
+import msgspec
+
+from api.cloudevents import from_cloudevent, to_cloudevent
 from api.imports.xes import GZIP
 from casecore.database import Pool
 from casecore.errors import Malformed, Rejected
@@ -62,4 +65,15 @@ def row_of(ledger: str, number: int, line: bytes) -> Row:
             f"line {number} is of ledger {told}, and the name of a ledger is in all its hashes:"
             f" restore it under that name, with --ledger {told}",
         )
+    refuse_contradiction(number, line, to_cloudevent(ledger, row))
     return row
+
+
+def refuse_contradiction(number: int, line: bytes, retold: bytes) -> None:
+    """Who and when are in a line twice: as they are hashed, and for whoever reads it."""
+    if line.rstrip(b"\r\n") == retold:
+        return
+    given: dict[str, Any] = msgspec.json.decode(line)
+    for name, value in msgspec.json.decode(retold).items():
+        if given.get(name) != value:
+            raise Wrong(number, f"its {name} does not go with the rest of it")

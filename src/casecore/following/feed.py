@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from casecore.appender import CHANNEL, UNKNOWN
-from casecore.database import Connection, Pool
+from casecore.appender import UNKNOWN
+from casecore.database import Pool
 from casecore.errors import Unavailable
 from casecore.following import generations
 from casecore.following.follower import Follower, move
@@ -16,6 +15,7 @@ from casecore.following.leases import Leases, ShardId, Turn
 from casecore.following.progress import Progress, progress
 from casecore.following.projection import Projection
 from casecore.following.rebuilding import upgrade
+from casecore.notices import notices_of
 from casecore.recorder import Recorder
 from casecore.recording import Recorded, from_row
 
@@ -103,12 +103,14 @@ class Feed:
         head = await self.recorder.head()
         self._read_upto = max((f.position for f in self._followers.values()), default=head)
         self._bring_up_the_rest()
+        notices_of(self.pool).listen(self.recorder.id, self.wake)
         self._tasks += [
             asyncio.create_task(self._follow()),
             asyncio.create_task(self._keep_turns(taking)),
         ]
 
     async def close(self) -> None:
+        await notices_of(self.pool).leave(self.recorder.id, self.wake)
         tasks = [*self._tasks, *self._behind.values()]
         for task in tasks:
             task.cancel()
@@ -254,11 +256,9 @@ class Feed:
         pause = RETRY_SECONDS_MIN
         while True:
             try:
-                async with self._told_by_others() as connection:
-                    while not connection.is_closed():
-                        if (found := await self._step()) < BATCH_MAX:
-                            await self._rest(busy=found >= BUSY_EVENTS)
-                        pause = RETRY_SECONDS_MIN
+                if (found := await self._step()) < BATCH_MAX:
+                    await self._rest(busy=found >= BUSY_EVENTS)
+                pause = RETRY_SECONDS_MIN
             except Exception as error:
                 # Whatever it was, without this nothing would be followed any more.
                 logger.exception("cannot follow ledger %s; trying again", self.recorder.ledger)
@@ -267,22 +267,6 @@ class Feed:
                         await follower.stopped(f"after position {self._read_upto}: {error}")
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
-
-    @asynccontextmanager
-    async def _told_by_others(self) -> AsyncIterator[Connection]:
-        """While this lasts, what other processes append wakes us, too."""
-
-        def told(_connection: Any, _pid: int, _channel: str, payload: object) -> None:
-            ledger, _, position = str(payload).partition(":")
-            if ledger == str(self.recorder.id):
-                self.wake(int(position))
-
-        async with self.pool.acquire() as connection:
-            await connection.add_listener(CHANNEL, told)
-            try:
-                yield connection
-            finally:
-                await connection.remove_listener(CHANNEL, told)
 
     async def _step(self) -> int:
         """Read what is new and tell everybody; answer how much it was."""

@@ -59,14 +59,20 @@ async def ensure(pool: Pool, ledger: int, projection: Projection, shards: int) -
             )
             if newest is not None:
                 known(Generation(*newest), projection)
-            for shape in shapes(projection):
-                await shape.make(db)
+            await make_tables(db, projection)
             new = await begin(db, ledger, projection, "serving", shards)
             for part in new.parts(projection):
                 await part.make(db)
                 await part.index(db)
                 await part.attach(db)
             return new
+
+
+async def make_tables(db: Connection, projection: Projection) -> None:
+    """Those that all ledgers share, unless they are there."""
+    await db.execute("SELECT pg_advisory_xact_lock($1)", MAKING)
+    for shape in shapes(projection):
+        await shape.make(db)
 
 
 def current(ledger: int, projection: Projection, number: int) -> Generation:

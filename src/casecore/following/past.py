@@ -89,6 +89,7 @@ class Past:
                 new = await generations.begin(db, past, projection, "building", shards=1)
             await fill(self.pool, self.recorder, projection, new, model.position)
             async with self.pool.acquire() as db, db.transaction():
+                await generations.make_tables(db, projection)
                 for part in new.parts(projection):
                     await part.attach(db)
                 await generations.serve(db, new)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Any, NamedTuple, TypeVar
 
 from casecore.proof.notes import VerifierKey
@@ -110,7 +110,7 @@ class Place:
     def _point_to(self, numbered: Path, note: str) -> None:
         """By another name of the file where that can be: to sync it twice would hold up others who
         wait for the disk, as appends do."""
-        link = self.folder / f".{LATEST}.{os.getpid()}"
+        link = _draft(self.folder / LATEST)
         link.unlink(missing_ok=True)
         try:
             link.hardlink_to(numbered)
@@ -141,9 +141,13 @@ def _written_at(path: Path) -> datetime:
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all, whatever happens meanwhile."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = _draft(path)
     with draft.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")

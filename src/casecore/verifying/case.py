@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from casecore.clockset.state import clockset_id
+from casecore.errors import NotFound
 from casecore.integrity import core_hash
 from casecore.ledger import Row
 from casecore.proof.notes import VerifierKey
@@ -59,6 +60,8 @@ async def verify_case(
 ) -> CaseReport:
     latest = await sealed.latest()
     streams = await streams_of(recorder, case_id)
+    if not streams[0]:
+        raise NotFound("case-not-found", f"this ledger has no case {case_id}: check the id")
     findings: list[Finding] = []
     unverified: list[str] = []
     rows = [row for stream in streams for row in stream]
@@ -87,7 +90,7 @@ async def verify_case(
         case_id=case_id,
         ledger=recorder.ledger,
         events=len(rows),
-        head=streams[0][-1].head.hex() if streams[0] else "",
+        head=streams[0][-1].head.hex(),
         sealed=under,
         checkpoint=latest.size if latest else None,
         findings=tuple(sorted(findings, key=lambda found: found.position or 0)),

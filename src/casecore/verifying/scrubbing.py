@@ -19,12 +19,12 @@ from casecore.verifying.events import Part, Walk
 from casecore.verifying.findings import Finding
 from casecore.verifying.tiles import compare_above
 from casecore.verifying.whole import (
+    beyond,
     causes,
     check_checkpoints,
     check_notes,
     check_part,
     checkpoints_of,
-    rolled_back,
 )
 
 EVENTS_AT_ONCE = 2 * TILE_WIDTH
@@ -166,13 +166,12 @@ class Scrubber:
     ) -> list[Finding]:
         key, found = self.sealing.verifier(), []
         if latest is not None and latest.size > upto:
-            ledger = self.sealed.ledger
-            found.append(rolled_back(ledger, "the last checkpoint", latest.size, upto))
+            found.append(beyond(self.sealed, latest, key, upto))
         async for some in checkpoints_of(self.sealed, 0, upto, CHECKPOINTS_AT_ONCE):
             found += await check_checkpoints(self.sealed, some, key)
             await asyncio.sleep(pause)
         folders = [export.place.folder for export in self.sealing.exports]
-        _, wrong = await check_notes(self.sealed, folders, key, upto)
+        _, wrong = await check_notes(self.sealed, folders, key)
         return found + wrong
 
     async def _tell(self, finding: Finding) -> None:

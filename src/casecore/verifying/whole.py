@@ -81,8 +81,8 @@ async def verify(
         findings += await _consistent(sealed, asked.since, upto, latest)
         after = min(asked.since.size, upto) >> TILE_HEIGHT << TILE_HEIGHT
     size = latest.size if latest else 0
-    if size > upto:
-        findings.append(rolled_back(ledger, "the last checkpoint", size, upto))
+    if latest is not None and size > upto:
+        findings.append(beyond(sealed, latest, asked.key, upto))
 
     events, roots = 0, []
     async for verified in _parts(url, pool, id, ledger, Part(after, upto), latest, asked):
@@ -100,7 +100,7 @@ async def verify(
         tell(events, f"{checkpoints:,} checkpoints")
     if checkpoints and asked.key is None:
         unverified.append("the signatures of the checkpoints: there is no key to verify them with")
-    notes, wrong = await check_notes(sealed, asked.folders, asked.key, upto)
+    notes, wrong = await check_notes(sealed, asked.folders, asked.key)
     findings += wrong
     findings, followed = causes(findings)
     if followed is not None:
@@ -134,7 +134,7 @@ async def check_part(
     suspects = {suspect.position for suspect in checked.suspects} | compared.sealed_leaves.keys()
     for position in sorted(suspects)[:FINDINGS_MAX]:
         found = await diagnose(recorder, position, compared.sealed_leaves.get(position))
-        if found is not None:
+        if found is not None and (walk.decoding or found.code != "undecodable"):
             findings.append(found)
     return Verified(checked.events, findings, compared.roots)
 
@@ -163,30 +163,40 @@ async def check_checkpoints(
     findings = []
     tiles = await sealed.tiles({tile for one in checkpoints for tile in edge_tiles(one.size)})
     for one in checkpoints:
-        where = f"the checkpoint at {one.size}"
-        if key is not None:
-            try:
-                head = key.opened(one.note)
-            except Malformed as error:
-                findings.append(finding("checkpoint-changed", f"{where}: {error}", one.size))
-                continue
-        else:
-            try:
-                head = Head.of(one.note.partition("\n\n")[0] + "\n")
-            except Malformed as error:
-                findings.append(finding("checkpoint-changed", f"{where}: {error}", one.size))
-                continue
-        if head != (origin(sealed.ledger), one.size, one.root):
-            said = f"{where} is kept with another size or root than its note says"
-            findings.append(finding("checkpoint-changed", said, one.size))
+        if wrong := misstated(sealed, one, key):
+            findings.append(wrong)
         elif Edge.of(one.size, tiles).root() != one.root:
-            said = f"{where} has the root {one.root.hex()}, and the tree has another"
+            said = (
+                f"the checkpoint at {one.size} has the root {one.root.hex()}, and the tree another"
+            )
             findings.append(finding("checkpoint-contradicted", said, one.size))
     return findings
 
 
+def misstated(
+    sealed: SealedLedger, checkpoint: Checkpoint, key: VerifierKey | None
+) -> Finding | None:
+    """What is wrong with its note: that it was not signed, or says something else."""
+    size, root, note, _ = checkpoint
+    try:
+        head = key.opened(note) if key else Head.of(note.partition("\n\n")[0] + "\n")
+    except Malformed as error:
+        return finding("checkpoint-changed", f"the checkpoint at {size}: {error}", size)
+    if head != (origin(sealed.ledger), size, root):
+        said = f"the checkpoint at {size} is kept with another size or root than its note says"
+        return finding("checkpoint-changed", said, size)
+    return None
+
+
+def beyond(sealed: SealedLedger, latest: Checkpoint, key: VerifierKey | None, upto: int) -> Finding:
+    """What is wrong when the last checkpoint is over more than there is."""
+    return misstated(sealed, latest, key) or rolled_back(
+        sealed.ledger, "the last checkpoint", latest.size, upto
+    )
+
+
 async def check_notes(
-    sealed: SealedLedger, folders: Sequence[Path], key: VerifierKey | None, upto: int
+    sealed: SealedLedger, folders: Sequence[Path], key: VerifierKey | None
 ) -> tuple[int, list[Finding]]:
     """Hold the checkpoints that lie in folders against the ledger: how many, and what is wrong."""
     if key is None:
@@ -202,7 +212,7 @@ async def check_notes(
         except (CaseError, OSError) as error:
             findings.append(finding("checkpoint-untrusted", f"{where}: {error}"))
             continue
-        if head.size > upto:
+        if head.size > (upto := await sealed.head()):
             findings.append(rolled_back(sealed.ledger, where, head.size, upto))
         elif await _root(sealed, head.size) != head.root:
             said = f"{where} has another root at position {head.size} than the ledger"

@@ -15,8 +15,8 @@ from tests.conftest import named, run
 
 LEDGER = "day"
 MONDAY = date(2025, 11, 3)
-EVERY_STORY = 60
-"""So many cases, with seed 1, tell every story."""
+A_FEW, EVERY_STORY = 12, 60
+"""So many cases, with seed 1, tell some stories, or every one."""
 
 
 @pytest.fixture
@@ -30,6 +30,12 @@ async def core(pool: Pool) -> AsyncIterator[Core]:
 @pytest.fixture
 async def day(core: Core) -> Core:
     await play(core, 1, MONDAY, EVERY_STORY)
+    return core
+
+
+@pytest.fixture
+async def morning(core: Core) -> Core:
+    await play(core, 1, MONDAY, A_FEW)
     return core
 
 

@@ -74,8 +74,8 @@ async def test_a_ledger_comes_back_as_it_was(day: Core, elsewhere: Pool) -> None
     assert await exported(recorder, "cloudevents") == raw
 
 
-async def test_a_restored_ledger_goes_on(day: Core, elsewhere: Pool) -> None:
-    raw = await exported(day.recorder, "cloudevents")
+async def test_a_restored_ledger_goes_on(morning: Core, elsewhere: Pool) -> None:
+    raw = await exported(morning.recorder, "cloudevents")
     head = await restore(elsewhere, raw)
     id = await ledger_id(elsewhere, LEDGER)
     appender = Appender(elsewhere, id)
@@ -86,11 +86,13 @@ async def test_a_restored_ledger_goes_on(day: Core, elsewhere: Pool) -> None:
     await appender.close()
 
 
-async def test_a_request_from_before_is_not_carried_out_again(day: Core, elsewhere: Pool) -> None:
-    [row] = await day.recorder.read(0, 1, types=["CaseRegistered"])
+async def test_a_request_from_before_is_not_carried_out_again(
+    morning: Core, elsewhere: Pool
+) -> None:
+    [row] = await morning.recorder.read(0, 1, types=["CaseRegistered"])
     key = Key.of(BY, "once", row.stream_id, [NOTE])
-    await day.execute(Case, row.stream_id, NOTE, by=BY, key=key)
-    head = await restore(elsewhere, await exported(day.recorder, "cloudevents"))
+    await morning.execute(Case, row.stream_id, NOTE, by=BY, key=key)
+    head = await restore(elsewhere, await exported(morning.recorder, "cloudevents"))
     id = await ledger_id(elsewhere, LEDGER)
     appender = Appender(elsewhere, id)
     core = Core(Recorder(elsewhere, id, LEDGER), appender)
@@ -101,8 +103,8 @@ async def test_a_request_from_before_is_not_carried_out_again(day: Core, elsewhe
     await appender.close()
 
 
-async def test_what_was_packed_comes_back_too(day: Core, elsewhere: Pool) -> None:
-    raw = await exported(day.recorder, "cloudevents")
+async def test_what_was_packed_comes_back_too(morning: Core, elsewhere: Pool) -> None:
+    raw = await exported(morning.recorder, "cloudevents")
 
     async def chunks() -> Any:
         yield raw
@@ -114,15 +116,15 @@ async def test_what_was_packed_comes_back_too(day: Core, elsewhere: Pool) -> Non
     await restore(elsewhere, packed)
 
 
-async def test_a_ledger_that_has_events_is_not_restored(day: Core, pool: Pool) -> None:
+async def test_a_ledger_that_has_events_is_not_restored(morning: Core, pool: Pool) -> None:
     with pytest.raises(Rejected) as raised:
-        await restore(pool, await exported(day.recorder, "cloudevents"))
+        await restore(pool, await exported(morning.recorder, "cloudevents"))
     assert raised.value.code == "ledger-not-empty"
 
 
-async def test_a_rehearsal_checks_all_and_keeps_nothing(day: Core, elsewhere: Pool) -> None:
-    raw = await exported(day.recorder, "cloudevents")
-    assert await restore(elsewhere, raw, keep=False) == await day.recorder.head()
+async def test_a_rehearsal_checks_all_and_keeps_nothing(morning: Core, elsewhere: Pool) -> None:
+    raw = await exported(morning.recorder, "cloudevents")
+    assert await restore(elsewhere, raw, keep=False) == await morning.recorder.head()
     assert await nothing_there(elsewhere)
 
 
@@ -147,7 +149,10 @@ def changed(name: str, change: Callable[[Any], Any]) -> Callable[[list[bytes]], 
         (changed("meta", lambda meta: meta.replace("{", "{ ", 1)), 100, "its head does not follow"),
         (changed("type", lambda type: type + "s"), 100, "its head does not follow"),
         (changed("commandid", lambda id: id[:-4] + "0000"), 100, "its head does not follow"),
-        (changed("head", lambda head: "00" + head[2:]), 100, "its head does not follow"),
+        (changed("head", lambda head: head[:-2] + "00"), 100, "its head does not follow"),
+        (changed("head", lambda head: "00" + head[2:]), 100, "its id does not go with"),
+        (changed("actor", lambda actor: actor + "s"), 100, "its actor does not go with"),
+        (changed("time", lambda _: "2025-11-03T09:00:00Z"), 100, "its time does not go with"),
         (changed("version", lambda version: version + 1), 100, "it has version"),
         (changed("position", lambda position: position + 1), 100, "it has position 101"),
         (changed("recordedat", lambda _: "2020-01-01T00:00:00Z"), 100, "it was recorded before"),
@@ -159,26 +164,26 @@ def changed(name: str, change: Callable[[Any], Any]) -> Callable[[list[bytes]], 
     ],
 )
 async def test_the_first_line_that_is_wrong_is_named_and_nothing_comes_in(
-    day: Core,
+    morning: Core,
     elsewhere: Pool,
     tamper: Callable[[list[bytes]], list[bytes]],
     number: int | None,
     why: str,
 ) -> None:
-    lines = (await exported(day.recorder, "cloudevents")).splitlines()
+    lines = (await exported(morning.recorder, "cloudevents")).splitlines()
     error = await refused(elsewhere, b"\n".join(tamper(lines)) + b"\n")
     assert error.code == "line-wrong"
     assert f"line {number or len(lines)}: {why}" in str(error)
 
 
 async def test_a_change_far_into_the_file_is_found_in_its_stream(
-    day: Core, elsewhere: Pool, monkeypatch: pytest.MonkeyPatch
+    morning: Core, elsewhere: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.imports.cloudevents.LINES_AT_ONCE", 50)
-    lines = (await exported(day.recorder, "cloudevents")).splitlines()
+    lines = (await exported(morning.recorder, "cloudevents")).splitlines()
     events = [json.loads(line) for line in lines]
     # Two of one stream, each valid by itself, in the other order.
-    first = next(n for n, event in enumerate(events) if n > 200 and event["version"] == 2)
+    first = next(n for n, event in enumerate(events) if n > 50 and event["version"] == 2)
     stream = events[first]["subject"]
     second = next(n for n in range(first + 1, len(events)) if events[n]["subject"] == stream)
     swapped = [dict(events[second]), dict(events[first])]
@@ -191,36 +196,40 @@ async def test_a_change_far_into_the_file_is_found_in_its_stream(
 
 
 async def test_the_chain_is_followed_from_one_batch_to_the_next(
-    day: Core, elsewhere: Pool, monkeypatch: pytest.MonkeyPatch
+    morning: Core, elsewhere: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.imports.cloudevents.LINES_AT_ONCE", 3)
-    raw = await exported(day.recorder, "cloudevents")
+    raw = await exported(morning.recorder, "cloudevents")
     await restore(elsewhere, raw)
-    assert await commands(elsewhere) == await commands(day.recorder.pool)
+    assert await commands(elsewhere) == await commands(morning.recorder.pool)
 
 
-async def test_another_name_is_refused_with_the_right_one(day: Core, elsewhere: Pool) -> None:
-    error = await refused(elsewhere, await exported(day.recorder, "cloudevents"), ledger="other")
+async def test_another_name_is_refused_with_the_right_one(morning: Core, elsewhere: Pool) -> None:
+    error = await refused(
+        elsewhere, await exported(morning.recorder, "cloudevents"), ledger="other"
+    )
     assert error.code == "other-ledger"
     assert f"--ledger {LEDGER}" in str(error)
 
 
-async def test_part_of_a_ledger_goes_out_and_does_not_come_in(day: Core, elsewhere: Pool) -> None:
-    [_, row] = await day.recorder.read(0, 2, types=["CaseRegistered"])
-    raw = await exported(day.recorder, "cloudevents", case_ids=frozenset({row.stream_id}))
+async def test_part_of_a_ledger_goes_out_and_does_not_come_in(
+    morning: Core, elsewhere: Pool
+) -> None:
+    [_, row] = await morning.recorder.read(0, 2, types=["CaseRegistered"])
+    raw = await exported(morning.recorder, "cloudevents", case_ids=frozenset({row.stream_id}))
     subjects = {json.loads(line)["subject"] for line in raw.splitlines()}
     assert str(row.stream_id) in subjects
     assert "it has position" in str(await refused(elsewhere, raw))
 
 
-async def test_as_of_a_position_only_what_is_before_it_goes_out(day: Core) -> None:
-    raw = await exported(day.recorder, "cloudevents")
-    part = await exported(day.recorder, "cloudevents", at_position=100)
+async def test_as_of_a_position_only_what_is_before_it_goes_out(morning: Core) -> None:
+    raw = await exported(morning.recorder, "cloudevents")
+    part = await exported(morning.recorder, "cloudevents", at_position=100)
     assert part == b"".join(raw.splitlines(keepends=True)[:100])
 
 
-async def test_only_the_owner_of_the_tables_restores(day: Core, elsewhere: Pool) -> None:
-    raw = await exported(day.recorder, "cloudevents")
+async def test_only_the_owner_of_the_tables_restores(morning: Core, elsewhere: Pool) -> None:
+    raw = await exported(morning.recorder, "cloudevents")
     await elsewhere.execute(
         """
         CREATE ROLE reader_of_exports;

@@ -9,7 +9,7 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.exports.csv_log import COLUMNS, FORMULA, lined, shown
+from api.exports.csv_log import COLUMNS, lined
 from casecore.actors import Actor, Role
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.events import CaseEvent
@@ -17,6 +17,7 @@ from casecore.case.events.intake import Customer
 from casecore.case.state import Case
 from casecore.clockset.events import ClockEvent
 from casecore.core import Core
+from projections.cells import FORMULA, shown
 from tests.api.exports.exporting import exported
 
 CASE_EVENTS = {event.__name__ for event in get_args(CaseEvent | ClockEvent)}
@@ -26,12 +27,12 @@ def read(raw: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(raw.decode(), newline="")))
 
 
-async def test_every_event_of_a_case_is_a_row(day: Core) -> None:
-    raw = await exported(day.recorder, "csv")
+async def test_every_event_of_a_case_is_a_row(morning: Core) -> None:
+    raw = await exported(morning.recorder, "csv")
     rows = read(raw)
     assert raw.startswith(b"case_ref,case_id,activity,occurred_at,recorded_at,agent,role,sentence,")
     assert raw.count(b"\r\n") == len(rows) + 1
-    there = await day.recorder.read(0, 10_000)
+    there = await morning.recorder.read(0, 10_000)
     positions = {row.position for row in there if row.type in CASE_EVENTS}
     assert {int(row["position"]) for row in rows} == positions
     first = rows[0]
@@ -67,6 +68,6 @@ def test_what_is_written_is_read_back(rows: list[tuple[str, ...]]) -> None:
     assert [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))][1:] == rows
 
 
-async def test_nothing_selected_leaves_the_names_of_the_columns(day: Core) -> None:
-    raw = await exported(day.recorder, "csv", product="nothing")
+async def test_nothing_selected_leaves_the_names_of_the_columns(morning: Core) -> None:
+    raw = await exported(morning.recorder, "csv", product="nothing")
     assert raw.decode() == ",".join(COLUMNS) + "\r\n"

@@ -12,11 +12,12 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 
-from api.exports import ocel_log
+from api.exports import ocel_log, ocel_store
 from api.exports.ocel import ENVELOPE, LIBRARY, OBJECT_TYPES, attributes_of, fields_of
 from casecore.case.events import CaseEvent
 from casecore.clockset.events import ClockEvent
 from casecore.core import Core
+from casecore.errors import Unavailable
 from casecore.recording import EVENTS
 from tests.api.exports.conftest import EVERY_STORY
 from tests.api.exports.exporting import exported
@@ -178,6 +179,19 @@ async def test_nothing_is_left_on_the_disk(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     await exported(day.recorder, "ocel-sqlite")
     await exported(day.recorder, "ocel-json")
+    assert os.listdir(tmp_path) == []
+
+
+async def test_without_room_on_the_disk_it_says_so(
+    morning: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(Unavailable, match="TMPDIR"):
+        await exported(morning.recorder, "ocel-sqlite")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(ocel_store, "TABLES", "PRAGMA max_page_count = 20;" + ocel_store.TABLES)
+    with pytest.raises(Unavailable, match="full"):
+        await exported(morning.recorder, "ocel-sqlite")
     assert os.listdir(tmp_path) == []
 
 

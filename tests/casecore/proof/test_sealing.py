@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 from eventsourcing.persistence import StoredEvent
 
+from casecore import embedded
 from casecore.appender import Appender
-from casecore.database import Pool
+from casecore.database import Pool, connect, ledger_id, migrate
 from casecore.errors import Unavailable
 from casecore.eventsourced import EventRecorder
 from casecore.integrity import core_hash, leaf_hash
@@ -270,6 +271,18 @@ async def test_a_second_place_that_fails_is_told_and_hinders_nothing(
 
 
 @asynccontextmanager
+async def process(url: str, given: ProofSettings) -> AsyncIterator[Sealing]:
+    """One that has just started, and looked at the checkpoints."""
+    pool = await connect(url)
+    id = await ledger_id(pool, "main")
+    sealing = Sealing(SealedLedger(pool, id, "main"), Appender(pool, id), given)
+    await sealing.guard()
+    yield sealing
+    await sealing.appender.close()
+    pool.terminate()
+
+
+@asynccontextmanager
 async def another_process(url: str, given: ProofSettings) -> AsyncIterator[None]:
     """That seals, until it is killed."""
     process = await asyncio.create_subprocess_exec(
@@ -312,3 +325,29 @@ async def test_whenever_one_is_killed_the_next_goes_on_and_the_tree_is_right(
     sealing = Sealing(ledger, appender, given)
     await sealing.seal_now()
     await are_right(recorder, await recorder.head())
+
+
+async def test_a_checkpoint_that_the_store_lost_in_a_crash_still_agrees(
+    tmp_path: Path, given: ProofSettings
+) -> None:
+    """It left the house, and need not have been on the disk; the events were."""
+    postgres = embedded.start(tmp_path / "crashing")
+    try:
+        await migrate(postgres.url)
+        for size in (5, 10, 15):
+            async with process(postgres.url, given) as sealing:
+                assert sealing.findings == []
+                await sealing.appender.append(asking(Stream(), events=5))
+                sealed = await sealing.seal_now()
+                assert sealed is not None
+                os.kill(postgres.pid, signal.SIGKILL)
+                postgres.stop()
+                postgres = embedded.start(tmp_path / "crashing")
+            async with process(postgres.url, given) as sealing:
+                assert sealing.findings == []
+                assert await sealing.ledger.root(size) == sealed.root
+        async with process(postgres.url, given) as sealing:
+            await sealing.seal_now()
+            await are_right(Recorder(sealing.ledger.pool, sealing.ledger.id, "main"), 15)
+    finally:
+        postgres.stop()

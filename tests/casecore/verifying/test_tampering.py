@@ -67,6 +67,11 @@ KINDS = {
         "checkpoint-changed",
         220,
     ),
+    "a checkpoint's size": (
+        "UPDATE proof.checkpoint SET size = 700 WHERE size = 600",
+        "checkpoint-changed",
+        700,
+    ),
     "a checkpoint's note": (
         "UPDATE proof.checkpoint SET note = replace(note, E'\n220\n', E'\n221\n') WHERE size = 220",
         "checkpoint-changed",

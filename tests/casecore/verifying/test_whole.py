@@ -1,11 +1,13 @@
 """A ledger is verified whole, in parts, by several processes, or from where it was trusted."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from casecore.appender import Appender
+from casecore.case.events.intake import NoteAdded
 from casecore.database import connect, ledger_id
 from casecore.eventsourced import EventRecorder
 from casecore.proof.notes import Head, SealingKey, VerifierKey, origin
@@ -16,10 +18,13 @@ from casecore.recorder import Recorder
 from casecore.verifying import events, whole
 from casecore.verifying.events import Part, Walk
 from casecore.verifying.findings import MEANS
+from casecore.verifying.scrubbing import Scrubber
 from casecore.verifying.whole import Asked, Report, verify
 from tests.casecore.proof.test_restoring import backup, restored  # noqa: F401
 from tests.casecore.verifying.conftest import Tamper, Verify
 from tests.casecore.writing import Stream, asking
+from tests.spec import CASE_ID, registered
+from tests.telling import Telling
 
 
 def codes(report: Report) -> list[str]:
@@ -185,6 +190,43 @@ async def test_it_makes_no_difference_how_much_is_read_and_remembered(
 ) -> None:
     monkeypatch.setattr(events, "BATCH_BYTES", 1_000)
     assert (await verifying()).findings == ()
+
+
+async def test_a_ledger_that_is_written_to_and_sealed_meanwhile_has_nothing_wrong(
+    appender: Appender, sealing: Sealing, verifying: Verify, database_url: str
+) -> None:
+    sealing.start(database_url)
+
+    async def write() -> None:
+        stream = Stream()
+        while True:
+            await appender.append(asking(stream, events=7))
+            sealing.wake()
+            await asyncio.sleep(0.001)
+
+    writing = asyncio.create_task(write())
+    scrubber = Scrubber(sealing.ledger, sealing)
+    reports = []
+    while len(reports) < 10 or reports[-1].checkpoints < 10:
+        reports.append(await verifying())
+        assert reports[-1].findings == ()
+        assert (await scrubber.run(pause=0)).state == "sound"
+    writing.cancel()
+    await sealing.close()
+    assert reports[-1].events > 500
+
+
+async def test_large_events_are_read_whole(
+    recorder: Recorder, verifying: Verify, key: VerifierKey, tamper: Tamper
+) -> None:
+    telling = Telling(recorder)
+    notes = [NoteAdded(f"n{n}", "ä" * length) for n, length in enumerate((1, 8_190, 1_400_000) * 3)]
+    await telling.tell(CASE_ID, registered, *notes)
+    report = await verifying(Asked(key, decoding=True))
+    assert (report.events, report.findings) == (10, ())
+    await tamper("UPDATE es.event SET data = set_byte(data, 2000000, 65) WHERE position = 7")
+    [found] = (await verifying(Asked(key))).findings
+    assert (found.code, found.position) == ("data-changed", 7)
 
 
 async def test_heads_that_are_not_at_hand_are_asked_for(

@@ -22,10 +22,11 @@ from casecore.errors import Unavailable
 from casecore.following.feed import Feed
 from casecore.money import Money
 from casecore.recorder import Recorder
-from projections import PROJECTIONS
+from projections import PROJECTIONS, files
 from projections.bi import VIEWS
 from projections.bi import export as exporting
-from projections.bi.export import ExportError, Format, Manifest, export
+from projections.bi.export import ExportError, Manifest, export
+from projections.files import Format
 from tests.projections.bi.following import seen
 from tests.spec import ADA, NOON, registered
 from tests.telling import Telling
@@ -140,7 +141,7 @@ async def test_all_files_are_as_of_one_position_while_much_is_written(
 async def test_rows_are_read_some_at_a_time(
     pool: Pool, telling: Telling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "ROWS_MAX", 5)
+    monkeypatch.setattr(files, "ROWS_MAX", 5)
     manifest = await written(pool, telling.recorder, tmp_path)
     events = next(file for file in manifest.files if file.table == "event_fact")
     assert events.rows == 12
