@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
 
 import msgspec
 from litestar import route
@@ -12,18 +13,22 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
 from api import given, scope
+from api.access import MAY_SEE, AccessList, list_accesses
+from api.accesslog import Access
 from api.answers import Answer
 from api.cases import Version
 from api.desk import Desk
 from api.exporting import MAY_EXPORT
 from api.given import AnyRequest, Door, header
+from api.looking import noted
 from api.pages import telling
 from api.pages.drawing import drawings
 from api.pages.proving import proof_of
 from api.pages.rendering import NO_STORE, SAFE, page
-from api.pages.signing_in import AUDITING, Visitor, id_of, visitor
+from api.pages.signing_in import AUDITING, OfCase, Visitor, id_of, visitor
 from api.pages.taking_away import FILES, OF_A_CASE, File
-from api.reading import READ, Cursor
+from api.reading import READ, Asked, Cursor
+from casecore.actors import Role
 from casecore.asking import Short
 from casecore.errors import Malformed, NotFound
 from casecore.recording import Recorded
@@ -33,6 +38,7 @@ from projections.replay import Known, Past, Step
 
 CSS = (b"content-type", b"text/css; charset=utf-8")
 FOUND_MAX = 25
+READS_MAX = 200
 LATE = timedelta(minutes=15)
 """How long after it happened something may be recorded without a word about it."""
 MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
@@ -78,6 +84,18 @@ class Day(NamedTuple):
         return all(entry.late for entry in self.entries)
 
 
+class Reading(NamedTuple):
+    """Reads that somebody made one after the other, and nobody else between."""
+
+    actor: str
+    role: Role
+    what: str
+    reason: str | None
+    since: datetime
+    until: datetime
+    times: int
+
+
 class Then(NamedTuple):
     """The case as it was, and what made it so."""
 
@@ -102,6 +120,7 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
         sought = (looked.q or "").strip()
         desk = who.caller.desk
         found = await found_cases(desk, sought, looked.after)
+        await noted(who.caller, request, "list_cases", looked)
         scrubbed = await verdict(desk.pool, desk.id)
         return page(
             "find.html",
@@ -120,6 +139,7 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
         await scope.readable(who.caller, case_id)
         known = await replay.history(desk.recorder, case_id, Past())
         then = as_it_was(known, looked)
+        await noted(who.caller, request, "get_case", OfCase(case_id))
         if header(request, b"hx-request"):
             return page("_then.html", case_id=case_id, then=then)
         file = list(replay.steps(known))[-1].file
@@ -134,6 +154,7 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
             proof=await proof_of(desk, case_id),
             clocks=drawings(clocks, book, desk.core.now()),
             policies=bool(book.events),
+            readers=await readers(who, case_id),
             now=desk.core.now(),
             files=[file for file in files(who) if file.format in OF_A_CASE],
         )
@@ -159,6 +180,23 @@ def running_head(text: str) -> str:
 
 def about(who: Visitor) -> dict[str, Any]:
     return {"actor": who.caller.actor, "ledger": who.caller.desk.ledger}
+
+
+async def readers(who: Visitor, case_id: UUID) -> Sequence[Reading] | None:
+    """Who read the case last, for those who may know."""
+    caller = who.caller
+    if caller.actor.role not in MAY_SEE:
+        return None
+    await caller.desk.access_log.flush()
+    params = AccessList(case_id=case_id, limit=READS_MAX)
+    asked = Asked(caller, params, {}, caller.desk.id, caller.desk.core.now())
+    last = (await list_accesses(asked)).items
+    together = groupby(last, lambda read: (read.actor, read.role, read.what, read.reason))
+    return [Reading(*of, *spanned(list(reads))) for of, reads in together]
+
+
+def spanned(reads: Sequence[Access]) -> tuple[datetime, datetime, int]:
+    return reads[-1].at, reads[0].at, len(reads)
 
 
 def files(who: Visitor) -> Sequence[File]:

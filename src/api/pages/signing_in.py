@@ -49,6 +49,12 @@ class Visitor(NamedTuple):
     session: Session
 
 
+class OfCase(NamedTuple):
+    """What the note of a read says it was about."""
+
+    case_id: UUID | None
+
+
 class Failures:
     """Wrong keys, by the address they came from."""
 

@@ -13,8 +13,9 @@ from api.exporting import MAY_EXPORT, Exporters, Streamed
 from api.exports.running import FORMATS, file_name
 from api.exports.selecting import Progress, Selection, position_of
 from api.given import AnyRequest, Door
+from api.looking import noted
 from api.pages.rendering import NO_STORE, SAFE
-from api.pages.signing_in import AUDITING, id_of, visitor
+from api.pages.signing_in import AUDITING, OfCase, id_of, visitor
 from api.reading import READ
 from casecore.errors import NotFound
 
@@ -48,6 +49,7 @@ def sends_files(door: Door) -> list[HTTPRouteHandler]:
             raise NotFound("format-not-found", f"there is {', '.join(sorted(allowed))}; choose one")
         recorder = who.caller.desk.recorder
         upto = await position_of(recorder, selection)
+        await noted(who.caller, request, "export", OfCase(*selection.case_ids or [None]))
         chunks = format.stream(recorder, selection, upto, Progress())
         if format.needs_disk:
             chunks = exporters.in_room(chunks)
@@ -72,6 +74,7 @@ def sends_files(door: Door) -> list[HTTPRouteHandler]:
         case_id = id_of(request.path_params["case"])
         await scope.readable(who.caller, case_id)
         made = await bundle(who.caller.desk, case_id)
+        await noted(who.caller, request, "get_bundle", OfCase(case_id))
         return Answer(made.body, [(b"content-type", b"application/zip"), *attached(made.name)])
 
     return [of_ledger, of_case, evidence]

@@ -23,6 +23,7 @@ from api.events import (
     write,
 )
 from api.given import AnyRequest, Door
+from api.looking import noted
 from api.pages.rendering import SAFE, page
 from api.pages.signing_in import AUDITING, DESKING, Visitor, visitor
 from api.reading import READ
@@ -62,6 +63,7 @@ def shows_desk(door: Door) -> list[HTTPRouteHandler]:
     async def show(request: AnyRequest) -> Answer:
         who = await visitor(door, request, DESKING)
         board = await board_of(who)
+        await noted(who.caller, request, "list_promises", None)
         return page("desk.html", actor=who.caller.actor, ledger=who.caller.desk.ledger, board=board)
 
     @route("/desk/board", http_method=READ)
