@@ -237,3 +237,18 @@ async def test_pages_are_kept_by_nobody_and_their_files_for_good(
         assert "max-age=31536000" in answer.headers["Cache-Control"]
     assert "<style" not in page.text
     assert " style=" not in page.text
+
+
+async def test_who_looked_is_noted_and_shown_to_those_who_may_know(
+    admin: httpx.AsyncClient, auditor: httpx.AsyncClient, visit: Visit
+) -> None:
+    path = await on_page(await registered(admin))
+    sam = await visit(Role.SUPERVISOR, "sam")
+    for _ in range(2):
+        assert "Who looked" not in read(await sam.get(path))
+    await sam.get(path, params={"version": 1}, headers={"HX-Request": "true"})
+    page = read(await auditor.get(path))
+    assert "sam supervisor" in page
+    assert "3 times since" in page
+    listed = (await admin.get("/v1/access-log", params={"actor": "olga"})).json()["items"]
+    assert [(one["what"], one["target"]) for one in listed] == [("get_case", path)]

@@ -153,7 +153,9 @@ async def test_an_auditor_finds_a_case_and_goes_through_its_versions(
         await page.get_by_label("At a time (UTC)").fill("2026-03-06T12:00")
         await page.get_by_label("known now").check()
         await page.locator("form.time").get_by_role("button", name="Show").click()
-        await expect(page.get_by_role("heading", name="as it was known now")).to_be_visible()
+        await expect(
+            page.get_by_role("heading", name="as it is now known to have been")
+        ).to_be_visible()
         async with page.expect_download() as started:
             await page.get_by_role("link", name="Evidence bundle").click()
         download = await started.value

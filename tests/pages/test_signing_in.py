@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from api import keys
+from api.app import create_app
 from api.desk import Desks
 from api.pages import sessions, signing_in
 from api.pages.signing_in import inside
@@ -90,6 +91,14 @@ async def test_a_session_ends_with_its_key_and_with_its_time(desks: Desks, visit
     assert (await sam.get("/audit")).status_code == 200
     await desks.pool.execute("UPDATE sys.session SET expires_at = now()")
     assert (await sam.get("/audit")).status_code == 303
+
+
+async def test_a_session_opens_every_process(auditor: httpx.AsyncClient, database_url: str) -> None:
+    async with Desks.open(database_url) as elsewhere:
+        transport = httpx.ASGITransport(create_app(elsewhere))
+        async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+            client.cookies = auditor.cookies
+            assert (await client.get("/audit")).status_code == 200
 
 
 async def test_a_key_has_so_many_sessions_and_the_oldest_ends(desks: Desks) -> None:

@@ -43,6 +43,9 @@ EVERY_SECONDS = 1.0
 REACHED_SECONDS_MAX = 2.0
 
 
+LIMITS = {"shown_max": SHOWN_MAX, "counted_max": COUNTED_MAX}
+
+
 class Board(NamedTuple):
     now: datetime
     queues: Sequence[agent_queues.Queue]
@@ -64,12 +67,13 @@ def shows_desk(door: Door) -> list[HTTPRouteHandler]:
         who = await visitor(door, request, DESKING)
         board = await board_of(who)
         await noted(who.caller, request, "list_promises", None)
-        return page("desk.html", actor=who.caller.actor, ledger=who.caller.desk.ledger, board=board)
+        actor, ledger = who.caller.actor, who.caller.desk.ledger
+        return page("desk.html", actor=actor, ledger=ledger, board=board, **LIMITS)
 
     @route("/desk/board", http_method=READ)
     async def again(request: AnyRequest) -> Answer:
         who = await visitor(door, request, DESKING)
-        return page("_board.html", board=await board_of(who))
+        return page("_board.html", board=await board_of(who), **LIMITS)
 
     @route("/desk/stream", http_method=READ)
     async def listen(request: AnyRequest) -> ASGIApp:
