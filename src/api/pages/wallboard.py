@@ -43,7 +43,7 @@ EVERY_SECONDS = 1.0
 REACHED_SECONDS_MAX = 2.0
 
 
-LIMITS = {"shown_max": SHOWN_MAX, "counted_max": COUNTED_MAX}
+LIMITS: dict[str, Any] = {"shown_max": SHOWN_MAX, "counted_max": COUNTED_MAX}
 
 
 class Board(NamedTuple):
