@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from api.desk import Desk
-from api.pages.auditing import FOUND_MAX
+from api.pages.auditing import EVENTS_MAX, FOUND_MAX
 from api.pages.taking_away import FILES, OF_A_CASE
 from casecore.actors import Role
 from casecore.clocks.calendar import Calendar, Weekly
@@ -252,3 +252,21 @@ async def test_who_looked_is_noted_and_shown_to_those_who_may_know(
     assert "3 times since" in page
     listed = (await admin.get("/v1/access-log", params={"actor": "olga"})).json()["items"]
     assert [(one["what"], one["target"]) for one in listed] == [("get_case", path)]
+
+
+async def test_a_long_case_is_told_some_events_at_a_time(
+    admin: httpx.AsyncClient, auditor: httpx.AsyncClient
+) -> None:
+    case = await registered(admin)
+    for round in range(6):
+        notes = [{"type": "AddNote", "text": f"Note {round} {n}."} for n in range(100)]
+        answer = await admin.post(f"{case}/commands", json={"commands": notes})
+        assert answer.status_code == 201, answer.text
+    path = await on_page(case)
+    first = await auditor.get(path, params={"version": 1})
+    assert read(first).count("added a note") == EVENTS_MAX - 1
+    [later] = [t["href"] for n, t in parsed(first).tags if "first=" in (t.get("href") or "")]
+    rest = await auditor.get(f"{path}{later}")
+    assert "400 earlier ones" in read(rest)
+    assert read(rest).count("added a note") == 600 - (EVENTS_MAX - 1) + 1
+    assert "nothing comes after them" in read(await auditor.get(path, params={"first": 602}))

@@ -14,7 +14,7 @@ HOURS = 3_600 * SECOND
 
 
 def drawn(desk: Desk, now: str) -> Drawing:
-    [drawing] = drawings(desk.clocks, desk.book, utc(now))
+    [drawing] = drawings(desk.clocks, desk.book, utc(now), 10)
     return drawing
 
 

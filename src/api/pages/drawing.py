@@ -68,10 +68,10 @@ class Stretch(NamedTuple):
         return [Bar(left, round(right - left, 3)) for left, right in found if left < right]
 
 
-def drawings(clocks: CaseClocks, book: Book, now: datetime) -> list[Drawing]:
-    """One for each cycle of each clock, in the order in which they began."""
+def drawings(clocks: CaseClocks, book: Book, now: datetime, limit: int) -> list[Drawing]:
+    """One for each cycle of each clock, in the order in which they began: the last so many."""
     cycles = sorted(clocks.cycles, key=lambda one: (one.started, one.name, one.cycle))
-    return [drawing(cycle, book, now) for cycle in cycles]
+    return [drawing(cycle, book, now) for cycle in cycles[-limit:]]
 
 
 def drawing(cycle: Cycle, book: Book, now: datetime) -> Drawing:

@@ -13,7 +13,8 @@ from projections.case_file import CaseFile
 from projections.replay import Change
 
 CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
-NOTHING = "nothing"
+THINGS_MAX = 200
+"""How many notes, say, are told one by one: the last ones."""
 
 CHAPTERS = {
     "The complaint": (
@@ -64,6 +65,8 @@ class Chapter(NamedTuple):
     title: str
     facts: list[Fact]
     things: list[Thing]
+    earlier: int
+    """How many things there are that are not told one by one."""
 
 
 class Changed(NamedTuple):
@@ -89,7 +92,8 @@ def chapters(file: CaseFile, changes: Iterable[Change] = ()) -> list[Chapter]:
             else:
                 facts += marked(facts_of(field, value), is_touched(f"/{field}", touched))
         if facts or things:
-            told.append(Chapter(title, facts, things))
+            last = things[-THINGS_MAX:]
+            told.append(Chapter(title, facts, last, len(things) - len(last)))
     return told
 
 
