@@ -85,5 +85,6 @@ def create_app(desks: Desks) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+    # Around the router, so that what finds no route is counted, too.
     app.asgi_handler = traffic.around(app.asgi_handler)
     return app

@@ -22,7 +22,7 @@ from casecore.following.past import Past
 from casecore.proof.sealed import SealedLedger
 from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.recorder import Recorder
-from casecore.verifying.scrubbing import Scrubber
+from casecore.verifying.scrubbing import Scrubber, verdict
 from casecore.views import make_views
 from projections import PROJECTIONS
 from projections.agenda import Agenda
@@ -195,11 +195,14 @@ class Desks:
         return Verdict(False, f"{', '.join(sorted(troubles))}: docs/proof.md says what to do")
 
     async def _scrubbed(self) -> Verdict:
-        """What those found who hash all ledgers again, over and over."""
-        scrubbers = [desk.scrubber for desk in self._desks.values() if desk.scrubber]
-        if not (troubles := {code for scrubber in scrubbers for code in scrubber.troubles}):
+        """What those found who hash all ledgers again, over and over, in whichever process."""
+        found = [await verdict(self.pool, desk.id) for desk in self._desks.values()]
+        if not any(one.finding for one in found):
             return Verdict(True, "nothing was found that is not what was recorded")
-        return Verdict(False, f"{', '.join(sorted(troubles))}: `casecore audit verify` tells more")
+        return Verdict(
+            False,
+            "ledger-wrong: something is not what was recorded; `casecore audit verify` says what",
+        )
 
     async def ready(self) -> bool:
         """Whether a request that came now could be answered."""

@@ -19,6 +19,7 @@ from api.cloudevents import NAMESPACE, to_cloudevent
 from api.desk import Desk, Desks
 from api.given import AnyRequest, Door, header
 from api.keys import hash_of
+from api.looking import noted
 from api.reading import READ, Position
 from casecore.actors import Role
 from casecore.appender import UNKNOWN
@@ -94,6 +95,7 @@ def feeds(door: Door) -> HTTPRouteHandler:
         head = await caller.desk.recorder.head()
         refuse_ahead(after, head)
         accepted = media_type(request)
+        await noted(caller, request, "get_events", None)
         if accepted == STREAM_TYPE:
             wanted = Wanted(head if after is None else after, types, params.limit)
             answer: Any = Stream(door.desks, caller.desk, wanted, request)

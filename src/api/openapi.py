@@ -170,6 +170,7 @@ def document() -> bytes:
     paths[EXPORTS] = {"get": exported()}
     paths["/v1/health/live"] = {"get": healthy("Whether casecore runs", 500)}
     paths["/v1/health/ready"] = {"get": healthy("Whether casecore can answer", 500, 503)}
+    paths["/v1/health/ready"]["get"]["description"] = STAYS_READY
     paths[METRICS] = {"get": metrics()}
     return msgspec.json.encode(
         {
@@ -382,16 +383,20 @@ def healthy(summary: str, *refusals: int) -> Json:
     }
 
 
+STAYS_READY = (
+    "Read models that lag or have stopped, and rows that are parked, make casecore neither dead nor"
+    " unready: a load balancer need not turn away from it."
+)
+
+
 def how_it_is() -> Json:
     schema = {"application/json": {"schema": {"$ref": REF.format(name=Health.__name__)}}}
     return {
         "operationId": "Health",
         "summary": "How casecore is: alive, ready, lagging and parked are different things",
         "description": "Needs no key, and names nobody and no ledger. `status` is the gravest that"
-        " is so: not-ready, check-failed, stopped, parked, lagging, ok. Only not-ready answers 503:"
-        " what lags or is parked makes casecore neither dead nor unready, here or under"
-        " /v1/health/ready, so no load balancer turns away from it. What is told is a second old"
-        " at most, or a little more when it takes long to find.",
+        " is so: not-ready, check-failed, stopped, parked, lagging, ok. Only not-ready answers 503."
+        f" {STAYS_READY} What is told is a second old at most, unless it takes long to find.",
         "tags": ["health"],
         "security": [],
         "responses": {

@@ -27,7 +27,7 @@ class Timing:
 
 
 class Traffic(Collector):
-    """Costs a request about a microsecond: it keeps plain numbers, of which metrics are made when
+    """Costs a request a microsecond or two: it keeps plain numbers, of which metrics are made when
     they are asked for."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Traffic(Collector):
             " status; of this process",
             labels=("route", "method", "status"),
         )
-        for (route, method, status), timing in sorted(self._timings.items()):
+        for (route, method, status), timing in sorted([*self._timings.items()]):
             upto = zip((*map(str, SECONDS), "+Inf"), accumulate(timing.counts), strict=True)
             family.add_metric((route, method, f"{status}xx"), [*upto], timing.seconds)
         yield family

@@ -8,6 +8,7 @@ from inspect import cleandoc, getsource
 from textwrap import dedent
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
+import asyncpg
 import msgspec
 from msgspec import inspect
 
@@ -223,6 +224,9 @@ class Part:
     async def drop(self, db: Connection) -> None:
         await db.execute(f"DROP TABLE IF EXISTS {self.name}")
 
+    async def empty(self, db: Connection) -> None:
+        await db.execute(f"TRUNCATE {self.name}")
+
     async def count(self, db: Connection) -> int:
         rows: int = await db.fetchval(f"SELECT count(*) FROM {self.name}")
         return rows
@@ -259,12 +263,15 @@ class Part:
         described = columns_of(self.shape.row)
         texts = [n for n, column in enumerate(described, 1) if column.type == "jsonb"]
         schema, _, table = self.name.partition(".")
-        await db.copy_records_to_table(
-            table,
-            schema_name=schema,
-            columns=["ledger", *(column.name for column in described)],
-            records=[record_of(self.ledger, row, texts) for row in rows],
-        )
+        try:
+            await db.copy_records_to_table(
+                table,
+                schema_name=schema,
+                columns=["ledger", *(column.name for column in described)],
+                records=[record_of(self.ledger, row, texts) for row in rows],
+            )
+        except (OverflowError, ValueError) as error:
+            raise asyncpg.DataError(f"no column takes this: {error}") from error
 
 
 def record_of(ledger: int, row: msgspec.Struct, texts: Sequence[int]) -> Sequence[Any]:

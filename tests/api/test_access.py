@@ -93,6 +93,7 @@ async def test_without_a_key_nothing_opens_but_health_and_docs(
     paths += [("POST", "/v1/policies/sla/draft")]
     paths += [("POST", f"{case}/clocks/rebaseline"), ("POST", f"{case}/clocks/x1/rescind")]
     paths += [("GET", "/v1/events")]
+    paths += [("GET", "/metrics")]
     for method, path in paths:
         answer = await stranger.request(method, path)
         problem(answer, 401, "unauthenticated")

@@ -27,6 +27,8 @@ NAMES_NO_PERSON = {
     "list_projections",
     "get_sla_policies",
     "get_goodwill_policy",
+    "get_verdict",
+    "list_restores",
     "list_accesses",
     "get_checkpoint",
     "get_checkpoint_at",

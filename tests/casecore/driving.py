@@ -48,6 +48,8 @@ class Driving:
         self.pause = pause
         self.position = 0
         """How far the ledger has certainly come."""
+        self.written: dict[UUID, tuple[int, int]] = {}
+        """The last position of each case, and its version there."""
         self._begun = datetime.now(NOON.tzinfo)
         self._deadlines = Deadlines(
             self.core, Bookkeeper(recorder), Agenda(recorder.pool, recorder.id)
@@ -101,6 +103,7 @@ class Driving:
                 except CaseError:
                     continue  # Another time; most others are still allowed.
                 self.position = max(self.position, written.position)
+                self.written[case_id] = written.position, written.version
                 await asyncio.sleep(self.pause)
 
     async def _keep_deadlines(self) -> None:

@@ -371,6 +371,14 @@ async def test_a_process_takes_no_more_than_its_share(core: Core, pool: Pool) ->
     assert len((await three[0].turn({}))[1]) == 4
 
 
+async def test_a_process_that_has_stood_still_is_there_all_the_same(
+    core: Core, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await generations.ensure(pool, core.recorder.id, THREE[0], SHARDS)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", -1.0)
+    assert len((await Leases(pool, core.recorder.id, THREE[:1]).turn({}))[1]) == SHARDS
+
+
 async def test_processes_that_follow_other_versions_leave_no_shard_to_nobody(
     core: Core, pool: Pool
 ) -> None:
@@ -383,3 +391,21 @@ async def test_processes_that_follow_other_versions_leave_no_shard_to_nobody(
         assert await process.turn({}) == (set(), {})
     lone = Leases(pool, core.recorder.id, newer)
     assert len((await lone.turn({}))[1]) == 12
+
+
+async def test_a_batch_that_takes_longer_than_the_lease_goes_in_halves(
+    core: Core, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_notes = projection().fold
+
+    def slow(key: Any, row: Any, recorded: Any) -> Any:
+        time.sleep(0.03)
+        return of_notes(key, row, recorded)
+
+    monkeypatch.setattr(following, "STATEMENT_SECONDS_MAX", 1.0)
+    case_id = await new_case(core)
+    await noted(core, case_id, *(f"note {number}" for number in range(60)))
+    of = projection(fold=slow, BY_STREAM=False)
+    await Feed(pool, core.recorder, [of]).catch_up()
+    assert await tallies(pool) == {case_id: (60, "note 59")}
+    assert (await rebuild(pool, core.recorder, of)).same

@@ -12,8 +12,10 @@ from casecore.appender import Appender
 from casecore.core import Core
 from casecore.database import Pool, ledger_id
 from casecore.errors import Unavailable
+from casecore.following import feed as feeding
+from casecore.following import rebuilding
 from casecore.following.feed import Feed
-from casecore.following.parking import replay_parked
+from casecore.following.parking import parked, replay_parked
 from casecore.following.projection import Projection
 from casecore.following.rebuilding import alone, rebuild, rollback
 from casecore.recorder import Recorder
@@ -22,12 +24,14 @@ from projections import PROJECTIONS
 from tests.casecore.driving import Driving
 from tests.casecore.test_following import (
     SOON,
+    Sulking,
     new_case,
     noted,
     projection,
     tallies,
 )
 from tests.casecore.test_leases import follows
+from tests.casecore.test_running import left_over
 from tests.projections.test_rows import all_of, folded, stored
 
 
@@ -56,21 +60,6 @@ def newer(of: Projection) -> Any:
     if hasattr(of, "settled"):
         described["settled"] = of.settled
     return SimpleNamespace(**described | {"fold": of.fold, "VERSION": of.VERSION + 1})
-
-
-async def left_over(pool: Pool) -> set[str]:
-    """Tables of generations that there are not."""
-    rows = await pool.fetch(
-        r"""
-        SELECT relname FROM pg_class
-        WHERE relnamespace = 'ops'::regnamespace AND relkind = 'r' AND relname ~ '_\d+_\d+$'
-          AND NOT EXISTS (
-              SELECT FROM ops.generation
-              WHERE relname LIKE '%\_' || ledger || '\_' || generation
-          )
-        """
-    )
-    return {row["relname"] for row in rows}
 
 
 async def generations_of(pool: Pool, name: str = "tally") -> list[tuple[int, int, int, str]]:
@@ -192,6 +181,17 @@ async def test_an_older_process_is_refused_and_changes_nothing(core: Core, pool:
     assert await generations_of(pool) == [(core.recorder.id, 1, 2, "serving")]
 
 
+async def test_what_is_parked_is_folded_by_the_version_that_can(core: Core, pool: Pool) -> None:
+    case_id = await new_case(core)
+    await noted(core, case_id, "bad", "last")
+    await Feed(pool, core.recorder, [projection(fold=Sulking())]).catch_up()
+    assert [row.events for row in await parked(pool, core.recorder.id, ["tally"])] == [2]
+
+    assert (await replay_parked(pool, core.recorder, OTHER_COLUMNS)).left == 0
+    assert await parked(pool, core.recorder.id, ["tally"]) == []
+    assert await pool.fetchval("SELECT loud FROM ops.tally") == "LAST"
+
+
 async def test_a_deploy_that_changes_every_fold_leaves_connections_for_others(
     recorder: Recorder, pool: Pool
 ) -> None:
@@ -200,16 +200,40 @@ async def test_a_deploy_that_changes_every_fold_leaves_connections_for_others(
         async with follows(recorder, *(changed := [newer(of) for of in PROJECTIONS])) as feed:
             for projection in changed:
                 await until_serving(pool, projection, ledgers=1)
-            assert await feed.reached(by.position, SOON) >= by.position
+            position = by.position
+            assert await feed.reached(position, SOON) >= position
     await Feed(pool, recorder, changed).catch_up()
     assert await stored(pool, recorder) == folded(await all_of(recorder))
+
+
+async def test_an_upgrade_that_fails_is_tried_again_and_keeps_no_other(
+    core: Core, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = await new_case(core)
+    await Feed(pool, core.recorder, [projection(), projection("another")]).catch_up()
+    upgrade, failed = feeding.upgrade, []
+
+    async def at_first_in_vain(pool: Pool, of: Projection) -> None:
+        if of.NAME == "another" or failed:
+            return await upgrade(pool, of)
+        failed.append(of)
+        raise OSError("the connection is lost")
+
+    monkeypatch.setattr(feeding, "upgrade", at_first_in_vain)
+    both = [projection("tally", VERSION=2, fold=upper), projection("another", VERSION=2)]
+    async with follows(core.recorder, *both) as feed:
+        for each in both:
+            await until_serving(pool, each, ledgers=1)
+        position = await noted(core, case_id, "one")
+        assert await feed.reached(position, SOON) == position
+    assert failed
+    assert await tallies(pool) == {case_id: (1, "ONE")}
+    assert await tallies(pool, "another") == {case_id: (1, "one")}
 
 
 async def test_a_ledger_that_an_older_process_opens_meanwhile_is_not_forgotten(
     core: Core, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from casecore.following import rebuilding
-
     await noted(core, await new_case(core), "one")
     await Feed(pool, core.recorder, [projection()]).catch_up()
     other, appender = await other_ledger(pool)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.history import find
-from api.commands.opening import at_desk, ledger_option
+from api.commands.opening import at_desk, ledger_option, looked, reason_option
 from casecore.errors import Rejected
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     help="Where to write it; the default is the case's ref and .zip.",
 )
 @click.option("--seal", is_flag=True, help="First seal what is not sealed yet.")
+@reason_option
 @ledger_option
-def bundle(case: str, output: Path | None, seal: bool, ledger: str | None) -> None:
+def bundle(
+    case: str, output: Path | None, seal: bool, reason: str | None, ledger: str | None
+) -> None:
     """Write CASE with its proof into a zip file that checks itself.
 
     \b
@@ -39,7 +42,10 @@ def bundle(case: str, output: Path | None, seal: bool, ledger: str | None) -> No
 
         if seal and desk.sealing:
             await desk.sealing.seal_now()
-        return await bundle(desk, await find(desk, case))
+        case_id = await find(desk, case)
+        made = await bundle(desk, case_id)
+        await looked(desk, "bundle", f"casecore audit bundle {case}", case_id, reason)
+        return made
 
     made = at_desk(ledger, work, reading=True)
     path = output or Path(made.name)

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from api.commands.opening import at_desk, echo_json, json_option, ledger_option, printable
+from api.commands.opening import (
+    at_desk,
+    echo_json,
+    json_option,
+    ledger_option,
+    looked,
+    printable,
+    reason_option,
+)
 from api.commands.projectionstatus import status
 from api.commands.screens import WhenParam, bar, when
 
@@ -156,6 +164,7 @@ def replay_parked(name: str | None, ledger: str | None, as_json: bool) -> None:
     help="Where the rows go.",
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
+@reason_option
 @ledger_option
 @json_option
 def as_of(
@@ -165,6 +174,7 @@ def as_of(
     format: "Format",
     file: Path,
     force: bool,
+    reason: str | None,
     ledger: str | None,
     as_json: bool,
 ) -> None:
@@ -187,6 +197,7 @@ def as_of(
         [projection] = named(name)
         at_position = position if at is None else await desk.recorder.position_at(at)
         assert at_position is not None
+        await looked(desk, "as_of", f"casecore projections as-of {name}", None, reason)
         return await write(desk.pool, desk.recorder, projection, at_position, file, format)
 
     written = at_desk(ledger, work, reading=True)

@@ -13,7 +13,9 @@ from api.commands.opening import (
     json_of,
     json_option,
     ledger_option,
+    looked,
     printable,
+    reason_option,
 )
 from api.commands.screens import WhenParam, console, lasting, when
 
@@ -45,6 +47,7 @@ STOP = ("q", "Q", "\x1b")
     metavar="WHEN",
     help="What had happened by then, also if recorded later, in the order of happening.",
 )
+@reason_option
 @ledger_option
 @json_option
 def replay(
@@ -52,6 +55,7 @@ def replay(
     step: bool,
     as_of: datetime | None,
     happened_by: datetime | None,
+    reason: str | None,
     ledger: str | None,
     as_json: bool,
 ) -> None:
@@ -75,7 +79,9 @@ def replay(
         from projections.replay import Past, history, steps
 
         past = Past(as_of=as_of, happened_by=happened_by)
-        known = await history(desk.recorder, await find(desk, case), past)
+        case_id = await find(desk, case)
+        known = await history(desk.recorder, case_id, past)
+        await looked(desk, "replay", f"casecore replay {case}", case_id, reason)
         return [replayed(step) for step in steps(known)]
 
     steps = at_desk(ledger, work, reading=True)

@@ -186,21 +186,33 @@ class Feed:
     async def _prepare(self, *, waiting: bool = False) -> None:
         """Make what is not there yet, and anew what another version made. While that takes, the
         old rows serve; those with other columns could not be read by this process, so it waits."""
+        later: list[Projection] = []
         for projection in self.projections:
             stale = await generations.older(self.pool, projection)
             shape = generations.shape_of(projection)
             if waiting or any(generation.shape != shape for generation, _ in stale):
                 await upgrade(self.pool, projection)
             elif stale:
-                self._tasks.append(asyncio.create_task(self._upgrade(projection)))
+                later.append(projection)
             await generations.ensure(self.pool, self.recorder.id, projection, self.shards)
+        if later:
+            self._tasks.append(asyncio.create_task(self._upgrade(later)))
 
-    async def _upgrade(self, projection: Projection) -> None:
-        try:
-            await upgrade(self.pool, projection)
-        except Exception:
-            logger.exception("%s stays as an older version made it", projection.NAME)
-        self._lost.set()
+    async def _upgrade(self, stale: Sequence[Projection]) -> None:
+        """One after the other: each needs several connections, and others need some, too."""
+        pause = RETRY_SECONDS_MIN
+        while stale:
+            left = []
+            for projection in stale:
+                try:
+                    await upgrade(self.pool, projection)
+                except Exception:
+                    logger.exception("%s is as an older version made it", projection.NAME)
+                    left.append(projection)
+                self._lost.set()
+            if stale := left:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_SECONDS_MAX)
 
     async def _keep_turns(self, taking: bool) -> None:
         while True:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from casecore.database import Pool
-from casecore.following.follower import Follower, Parked, failed, stream_of
+from casecore.following.follower import REFUSED, Follower, Parked, failed, stream_of
 from casecore.following.generations import Generation, Share, shares
 from casecore.following.projection import Projection, slot_of, told, types_read
 from casecore.ledger import Row
@@ -41,12 +42,16 @@ async def fill(
         for part in parts:
             await part.make(db)
     if projection.BY_STREAM:
-        parked = await _stream_by_stream(pool, recorder, projection, parts[0], upto, said)
-        await _index(pool, parts)
-        await _stand_at(pool, of, upto, parked)
-    else:
-        await _index(pool, parts)
-        await follow_up(pool, recorder, projection, of, upto, said)
+        with suppress(*REFUSED):
+            parked = await _stream_by_stream(pool, recorder, projection, parts[0], upto, said)
+            await _index(pool, parts)
+            await _stand_at(pool, of, upto, parked)
+            return
+        # Which rows it is that the database refuses, whoever follows finds out.
+        async with pool.acquire() as db:
+            await parts[0].empty(db)
+    await _index(pool, parts)
+    await follow_up(pool, recorder, projection, of, upto, said)
 
 
 async def follow_up(
@@ -117,28 +122,34 @@ async def _stream_by_stream(
     stream, version, done = NOBODY, 0, 0
     ahead = asyncio.create_task(_chunk(recorder, types, upto, stream, version))
     writing: asyncio.Task[None] | None = None
-    while chunk := await ahead:
-        ahead = asyncio.create_task(
-            _chunk(recorder, types, upto, chunk[-1].stream_id, chunk[-1].version)
-        )
-        await asyncio.sleep(0)  # So that it is asked for while these are folded.
-        for row in chunk:
-            recorded = from_row(recorder.ledger, row)
-            if recorded.stream_id != stream:
-                made += [one for one in rows.values() if one is not None]
-                rows, stuck, stream = {}, set(), recorded.stream_id
-            _fold(keys, fold, rows, stuck, recorded, parked)
-        if len(made) >= COPY_ROWS:
-            if writing is not None:
-                await writing
-            writing = asyncio.create_task(_copy(pool, part, made))
-            made = []
-        done += len(chunk)
-        said(min(done, upto), upto)
-    made += [one for one in rows.values() if one is not None]
-    if writing is not None:
-        await writing
-    await _copy(pool, part, made)
+    try:
+        while chunk := await ahead:
+            ahead = asyncio.create_task(
+                _chunk(recorder, types, upto, chunk[-1].stream_id, chunk[-1].version)
+            )
+            await asyncio.sleep(0)  # So that it is asked for while these are folded.
+            for row in chunk:
+                recorded = from_row(recorder.ledger, row)
+                if recorded.stream_id != stream:
+                    made += [one for one in rows.values() if one is not None]
+                    rows, stuck, stream = {}, set(), recorded.stream_id
+                _fold(keys, fold, rows, stuck, recorded, parked)
+            if len(made) >= COPY_ROWS:
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(_copy(pool, part, made))
+                made = []
+            done += len(chunk)
+            said(min(done, upto), upto)
+        made += [one for one in rows.values() if one is not None]
+        if writing is not None:
+            await writing
+        await _copy(pool, part, made)
+    finally:
+        begun = [ahead, writing] if writing is not None else [ahead]
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
     said(upto, upto)
     return parked
 
@@ -160,8 +171,10 @@ def _fold(
         stuck.add(name)
         return
     for key in touched:
-        if stuck and (waits := {told(key), stream_of(recorded)} & stuck):
-            parked.append(Parked(waits.pop(), recorded.position, "waits for those before it"))
+        if stuck and (
+            waits := [name for name in (stream_of(recorded), told(key)) if name in stuck]
+        ):
+            parked.append(Parked(waits[0], recorded.position, "waits for those before it"))
             continue
         try:
             rows[key] = fold(key, rows.get(key), recorded)

@@ -9,7 +9,7 @@ import asyncpg
 
 from casecore.database import Connection, Pool
 from casecore.following.generations import Generation, Share
-from casecore.following.projection import Projection, Reckoned, slot_of, told
+from casecore.following.projection import Projection, Reckoned, told
 from casecore.recorder import Recorder
 from casecore.recording import Recorded, event_of
 from casecore.tables import Key
@@ -28,6 +28,15 @@ REFUSED = (
     asyncpg.ProgramLimitExceededError,
 )
 """What the database says of a row that it will never take."""
+
+
+TOO_LONG = (
+    asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+)
+"""How it shows that the database had no time for a batch, and may have for half of it."""
 
 
 class FoldFailed(Exception):
@@ -108,6 +117,12 @@ class Follower:
                     return await self._fold(db, batch, position)
                 except REFUSED:
                     return await self._fold(db, batch, position, carefully=True)
+        except TOO_LONG as failure:
+            if len(news) < 2:
+                await self.stopped(f"takes too long: {failure}")
+                raise
+            half = news[: len(news) // 2]
+            return await self.apply(half) and await self.apply(news, upto)
         except (FoldFailed, asyncpg.PostgresError) as failure:
             await self.stopped(str(failure))
             raise
@@ -129,11 +144,11 @@ class Follower:
             try:
                 touched = keys(recorded)
             except Exception as error:
-                if share.first_slot <= slot_of((recorded.stream_id,)) <= share.last_slot:
+                if not self.projection.BY_STREAM or share.has((recorded.stream_id,)):
                     batch.park(stream_of(recorded), recorded, error)
                 continue
             for key in touched:
-                if share.whole or share.first_slot <= slot_of(key) <= share.last_slot:
+                if share.has(key):
                     batch.touch(key, recorded)
         return batch
 
@@ -298,7 +313,7 @@ class Batch:
 
     def touch(self, key: Key, recorded: Recorded) -> None:
         if self._stuck:
-            for name in (told(key), stream_of(recorded)):
+            for name in (stream_of(recorded), told(key)):
                 if name in self._stuck:
                     self.parked.append(Parked(name, recorded.position, "waits for those before it"))
                     return

@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 from casecore.database import Connection, Pool
 from casecore.errors import Unavailable
-from casecore.following.projection import SLOTS, Projection, shapes
-from casecore.tables import Part
+from casecore.following.projection import SLOTS, Projection, shapes, slot_of
+from casecore.tables import Key, Part
 
 State = Literal["building", "serving", "kept"]
 
@@ -39,6 +39,9 @@ class Share(NamedTuple):
     @property
     def whole(self) -> bool:
         return self.last_slot - self.first_slot + 1 == SLOTS
+
+    def has(self, key: Key) -> bool:
+        return self.whole or self.first_slot <= slot_of(key) <= self.last_slot
 
 
 async def ensure(pool: Pool, ledger: int, projection: Projection, shards: int) -> Generation:
@@ -139,9 +142,9 @@ async def of_ledger(pool: Pool, ledger: int) -> list[Generation]:
     return [Generation(*row) for row in rows]
 
 
-async def older(pool: Pool, projection: Projection) -> list[tuple[Generation, str]]:
+async def older(db: Connection | Pool, projection: Projection) -> list[tuple[Generation, str]]:
     """What serves of older versions, and the names of their ledgers."""
-    rows = await pool.fetch(
+    rows = await db.fetch(
         """
         SELECT g.ledger, g.name, g.generation, g.version, g.shape, l.name
         FROM ops.generation g JOIN es.ledger l USING (ledger)

@@ -92,9 +92,10 @@ class Leases:
         there: int = await db.fetchval(
             """
             SELECT count(*) FROM ops.runner
-            WHERE ledger = $1 AND follows = $2 AND seen_until > clock_timestamp()
+            WHERE ledger = $1 AND follows = $2
+              AND (seen_until > clock_timestamp() OR runner = $3)
             """,
-            *(self.ledger, self._follows),
+            *(self.ledger, self._follows, self.runner),
         )
         return there
 

@@ -86,12 +86,15 @@ async def upgrade(pool: Pool, projection: Projection) -> None:
     if not await generations.older(pool, projection):
         return
     async with alone(pool, projection.NAME, waiting=True):
-        built = [
-            await build(pool, Recorder(pool, old.ledger, ledger), projection, old)
-            for old, ledger in await generations.older(pool, projection)
-        ]
-        if built:
-            await switch(pool, projection, built)
+        built: list[Beside] = []
+        switched = False
+        while not switched:
+            built += [
+                await build(pool, Recorder(pool, old.ledger, ledger), projection, old)
+                for old, ledger in await generations.older(pool, projection)
+                if all(old != beside.old for beside in built)
+            ]
+            switched = await switch(pool, projection, built)
 
 
 async def rollback(pool: Pool, recorder: Recorder, projection: Projection) -> Rebuilt:
@@ -191,19 +194,25 @@ async def discard(pool: Pool, projection: Projection, of: Sequence[Generation]) 
         await generations.drop(db, projection, of)
 
 
-async def switch(pool: Pool, projection: Projection, all_of: Sequence[Beside]) -> None:
+async def switch(pool: Pool, projection: Projection, all_of: Sequence[Beside]) -> bool:
     """Let the new rows serve, once they have come as far as those that do: readers never go back.
+    False when an older process has meanwhile begun others that would have to go with them.
 
     A reader that takes long is not waited for with the lock at hand, which would keep all others.
     """
+    shape, olds = generations.shape_of(projection), [beside.old for beside in all_of]
     for _ in range(SWITCH_ATTEMPTS_MAX):
         try:
             async with pool.acquire() as db, db.transaction():
                 await db.execute(f"SET LOCAL lock_timeout = {SWITCH_LOCK_MILLISECONDS}")
+                await db.execute("SELECT pg_advisory_xact_lock($1)", generations.MAKING)
+                stale = [old for old, _ in await generations.older(db, projection)]
+                if any(old.shape != shape and old not in olds for old in stale):
+                    return False
                 for old, _, followers in all_of:
                     await bring(followers, await stopped_at(db, old))
                 await exchange(db, projection, all_of)
-                return
+                return True
         except asyncpg.LockNotAvailableError:
             await asyncio.sleep(SWITCH_LOCK_MILLISECONDS / 1000)
     raise Unavailable(
@@ -246,12 +255,14 @@ async def exchange(db: Connection, projection: Projection, all_of: Sequence[Besi
 async def alone(pool: Pool, name: str, *, waiting: bool = False) -> AsyncIterator[None]:
     """While this lasts, nobody else makes this read model anew, in whichever process."""
     lock = f"{REBUILDING}/{name}"
-    async with pool.acquire() as db:
-        while not await db.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
-            if not waiting:
-                raise Conflict("rebuild-running", f"{name} is being rebuilt already")
-            await asyncio.sleep(WAIT_SECONDS)
-        try:
-            yield
-        finally:
-            await db.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock)
+    while True:
+        async with pool.acquire() as db:
+            if await db.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock):
+                try:
+                    yield
+                finally:
+                    await db.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock)
+                return
+        if not waiting:
+            raise Conflict("rebuild-running", f"{name} is being rebuilt already")
+        await asyncio.sleep(WAIT_SECONDS)  # Without a connection, which others need.

@@ -63,7 +63,7 @@ CREATE TABLE ops.parked (
     shard      int         NOT NULL,
     error      text        NOT NULL,
     parked_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (ledger, name, generation, key, position),
+    PRIMARY KEY (ledger, name, generation, shard, key, position),
     FOREIGN KEY (ledger, name, generation) REFERENCES ops.generation ON DELETE CASCADE
 );
 COMMENT ON TABLE ops.parked IS 'Events that could not be folded, and those about the same row after them';

@@ -23,7 +23,7 @@ from casecore.proof.tree import (
     tiles_of,
 )
 from casecore.recorder import Recorder
-from casecore.verifying.diagnosing import Around, finite, leaf_of, wrongs
+from casecore.verifying.diagnosing import Around, Command, commands_of, finite, leaf_of, wrongs
 from casecore.verifying.findings import Finding, finding
 from casecore.verifying.whole import check_checkpoints
 
@@ -74,9 +74,10 @@ async def verify_case(
         astray = [one for one in proved if not _under(one, latest)]
         if key is None:
             unverified.append("the signature of the checkpoint: there is no key to verify it with")
-    tiles = await _tiles_of(sealed, astray)
+    tiles, commands = await _tiles_of(sealed, astray), await commands_of(recorder, rows)
+    sound = {one.row.position for one in proved if one.path is not None and one not in astray}
     for stream in streams:
-        findings += _wrong(recorder.ledger, stream, tiles)
+        findings += _wrong(recorder.ledger, stream, tiles, commands, sound)
     named = {found.position for found in findings}
     for row in (one.row for one in astray if one.row.position not in named):
         said = f"the tree does not lead from the event at position {row.position} to its checkpoint"
@@ -157,7 +158,13 @@ def _tile(position: int) -> TileId:
     return TileId(0, position - 1 >> TILE_HEIGHT)
 
 
-def _wrong(ledger: str, stream: Sequence[Row], tiles: dict[int, bytes]) -> list[Finding]:
+def _wrong(
+    ledger: str,
+    stream: Sequence[Row],
+    tiles: dict[int, bytes],
+    commands: dict[UUID, Command],
+    sound: set[int],
+) -> list[Finding]:
     findings = []
     at = {row.version: row for row in stream}
     for previous, row in zip([None, *stream], stream, strict=False):
@@ -169,7 +176,8 @@ def _wrong(ledger: str, stream: Sequence[Row], tiles: dict[int, bytes]) -> list[
             after=at.get(row.version + 1),
             previous=previous,
             sealed=tiles.get(row.position),
-            command=None,
+            as_sealed=row.position in sound,
+            command=commands.get(row.command_id),
         )
         for code, what in wrongs(ledger, around):
             said = f"version {row.version} ({row.type!r}, at position {row.position}): {what}"

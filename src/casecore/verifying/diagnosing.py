@@ -1,9 +1,10 @@
 """Finds out what is wrong with an event that does not agree with what is around it."""
 
-from collections.abc import Iterator
-from datetime import UTC
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from uuid import UUID
 
 from casecore.integrity import core_hash, first_head, leaf_hash, next_head
 from casecore.ledger import Row
@@ -11,6 +12,14 @@ from casecore.proof.tree import HASH_BYTES, TILE_HEIGHT, TILE_WIDTH
 from casecore.recorder import Recorder
 from casecore.recording import EVENTS, decode_event
 from casecore.verifying.findings import Code, Finding, finding
+
+
+class Command(NamedTuple):
+    """What was answered to a command: where its events end, how many there are, and when it was."""
+
+    position: int
+    written: int
+    recorded_at: datetime
 
 
 class Around(NamedTuple):
@@ -27,13 +36,17 @@ class Around(NamedTuple):
     """The one before it in the ledger."""
     sealed: bytes | None
     """The tile that was sealed of it and those beside it, where one of them is another."""
-    command: tuple[int, int] | None
-    """The last position and the number of events of the command it names, if that is on record."""
+    as_sealed: bool
+    """Whether its leaf is the one that was sealed, so that what disagrees is around it."""
+    command: Command | None
+    """The one it names, if that is on record."""
 
 
-async def diagnose(recorder: Recorder, position: int, sealed: bytes | None) -> Finding | None:
+async def diagnose(
+    recorder: Recorder, position: int, sealed: bytes | None, *, as_sealed: bool
+) -> Finding | None:
     """What is wrong with the event at the position; nothing, if that is but what is around it."""
-    around = await _around(recorder, position, sealed)
+    around = await _around(recorder, position, sealed, as_sealed)
     if around is None:
         return None
     for code, what in wrongs(recorder.ledger, around):
@@ -68,9 +81,9 @@ def wrongs(ledger: str, around: Around) -> Iterator[tuple[Code, str]]:
         yield "data-changed", f"its data is not what was recorded: {hashes}"
         return
     if reckoned != row.head:
+        if around.as_sealed:
+            return
         leaf = _sealed_leaf(around)
-        if leaf == leaf_of(row, core, row.head, row.position):
-            return  # It is as it was sealed: the one before it is not.
         if leaf == leaf_of(row, core, reckoned, row.position) or _followed(
             ledger, around, reckoned
         ):
@@ -84,10 +97,14 @@ def wrongs(ledger: str, around: Around) -> Iterator[tuple[Code, str]]:
                 f" {reckoned.hex()}, and is {row.head.hex()}",
             )
         return
-    if around.sealed is not None:
+    if around.as_sealed:
+        pass
+    elif around.sealed is not None:
         place = _place_of(around, core)
         if place is not None:
             yield "order-changed", f"it was sealed at position {place}"
+        elif around.command is not None and around.command.recorded_at == row.recorded_at:
+            yield "event-rewritten", "it is not what was sealed, though its hashes fit it"
         else:
             yield (
                 "time-changed",
@@ -105,7 +122,9 @@ def wrongs(ledger: str, around: Around) -> Iterator[tuple[Code, str]]:
         yield "undecodable", "its type or the form of its data is unknown to this casecore"
 
 
-async def _around(recorder: Recorder, position: int, sealed: bytes | None) -> Around | None:
+async def _around(
+    recorder: Recorder, position: int, sealed: bytes | None, as_sealed: bool
+) -> Around | None:
     beside = await recorder.read(max(position - 2, 0), 2, upto=position)
     rows = {row.position: finite(row) for row in beside}
     row = rows.get(position)
@@ -113,15 +132,10 @@ async def _around(recorder: Recorder, position: int, sealed: bytes | None) -> Ar
         return None
     near = await recorder.history(row.stream_id, row.version - 3, upto=row.version + 1)
     by_version = {one.version: one for one in near}
-    more: Any = await recorder.pool.fetchrow(
-        """
-        SELECT e.slot, c.position, c.written
-        FROM es.event e LEFT JOIN es.command c USING (ledger, command_id)
-        WHERE e.ledger = $1 AND e.position = $2
-        """,
-        *(recorder.id, position),
+    slot = await recorder.pool.fetchval(
+        "SELECT slot FROM es.event WHERE ledger = $1 AND position = $2", recorder.id, position
     )
-    slot, last, written = more
+    commands = await commands_of(recorder, [row])
     return Around(
         row=row,
         slot=slot,
@@ -130,8 +144,21 @@ async def _around(recorder: Recorder, position: int, sealed: bytes | None) -> Ar
         after=by_version.get(row.version + 1),
         previous=rows.get(position - 1),
         sealed=sealed,
-        command=None if last is None else (last, written),
+        as_sealed=as_sealed,
+        command=commands.get(row.command_id),
     )
+
+
+async def commands_of(recorder: Recorder, rows: Sequence[Row]) -> dict[UUID, Command]:
+    """The commands that these events name, by their ids, as far as they are on record."""
+    found = await recorder.pool.fetch(
+        """
+        SELECT command_id, position, written, recorded_at FROM es.command
+        WHERE ledger = $1 AND command_id = ANY ($2)
+        """,
+        *(recorder.id, [row.command_id for row in rows]),
+    )
+    return {id: Command(*answer) for id, *answer in found}
 
 
 def finite(row: Row) -> Row:
@@ -183,8 +210,10 @@ def _doubted(around: Around) -> list[str]:
     doubted = ["meta"]
     if around.row.type not in EVENTS or not _readable(around.row):
         doubted.append("type")
-    last, written = around.command or (0, 0)
-    if not last - written < around.row.position <= last:
+    command = around.command
+    if command is None or not (
+        command.position - command.written < around.row.position <= command.position
+    ):
         doubted.append("command")
     return doubted
 

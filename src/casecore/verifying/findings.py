@@ -15,6 +15,7 @@ Code = Literal[
     "data-hash-changed",
     "envelope-changed",
     "head-changed",
+    "event-rewritten",
     "time-changed",
     "time-runs-back",
     "slot-changed",
@@ -42,6 +43,8 @@ MEANS: dict[Code, str] = {
     " what was recorded.",
     "head-changed": "The event is as it was recorded; the hash that chains it to the ones before it"
     " is not.",
+    "event-rewritten": "The event is not the one that was sealed: it was written anew, hashes and"
+    " all.",
     "time-changed": "When it was recorded, or its place in the ledger, is not what was sealed.",
     "time-runs-back": "It was recorded before the event that stands before it: a time of recording"
     " was changed.",

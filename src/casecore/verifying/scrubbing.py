@@ -98,10 +98,6 @@ class Scrubber:
         self._kept_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def troubles(self) -> list[str]:
-        return ["ledger-wrong"] if self.verdict.finding else []
-
     def start(self, url: str) -> None:
         self._task = asyncio.create_task(self._keep(url))
 

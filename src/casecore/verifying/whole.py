@@ -127,13 +127,16 @@ async def check_part(
     """Go through a part, hold it against its tiles, and find out what is wrong with what is."""
     checked = await walk.check(part)
     compared = await compare(sealed, checked, latest)
-    findings = compared.findings
+    findings = list(compared.findings)
     for gap in checked.gaps:
         findings.append(gone(gap, head))
     recorder = Recorder(walk.pool, walk.id, sealed.ledger)
+    sound = latest.size if latest and not compared.findings else 0
     suspects = {suspect.position for suspect in checked.suspects} | compared.sealed_leaves.keys()
     for position in sorted(suspects)[:FINDINGS_MAX]:
-        found = await diagnose(recorder, position, compared.sealed_leaves.get(position))
+        tile = compared.sealed_leaves.get(position)
+        as_sealed = tile is None and position <= sound
+        found = await diagnose(recorder, position, tile, as_sealed=as_sealed)
         if found is not None and (walk.decoding or found.code != "undecodable"):
             findings.append(found)
     return Verified(checked.events, findings, compared.roots)

@@ -22,6 +22,18 @@ def at(change: str) -> str:
     return f"UPDATE es.event SET {change} WHERE position = 283"
 
 
+REWRITE = r"""
+    UPDATE es.event SET data = '{"said":"never"}', data_hash = sha256('{"said":"never"}')
+    WHERE position = 283;
+    UPDATE es.event e SET head = sha256('\x02'::bytea || before.head || sha256('\x03'::bytea
+        || int4send(4) || 'main' || uuid_send(e.stream_id) || int8send(e.version)
+        || int4send(octet_length(e.type)) || textsend(e.type) || uuid_send(e.command_id)
+        || int4send(octet_length(e.meta)) || e.meta || e.data_hash))
+    FROM es.event before
+    WHERE e.position = 283 AND before.stream_id = e.stream_id AND before.version = e.version - 1
+"""
+"""An event written anew, by somebody who knows how heads are made."""
+
 KINDS = {
     "data": (byte("data"), "data-changed", 283),
     "meta": (byte("meta"), "envelope-changed", 283),
@@ -31,6 +43,7 @@ KINDS = {
     "version": (at("version = 9999"), "version-missing", 283),
     "hash of the data": (byte("data_hash"), "data-hash-changed", 283),
     "head": (byte("head"), "head-changed", 283),
+    "all of an event": (REWRITE, "event-rewritten", 283),
     "slot": (at("slot = slot # 1"), "slot-changed", 283),
     "time": (at("recorded_at = recorded_at + interval '1 us'"), "time-changed", 283),
     "time, far": (at("recorded_at = recorded_at - interval '1 h'"), "time-changed", 283),
@@ -94,3 +107,13 @@ async def test_one_thing_changed_is_found_and_named(
     found = (await verifying()).findings
     assert (found[0].code, found[0].position) == (code, position), found
     assert found[0].means
+
+
+@pytest.mark.parametrize(
+    "kind", ["data", "meta", "head", "time", "all of an event", "hash of the data"]
+)
+async def test_an_event_that_is_as_it_was_is_not_named_beside_one_that_is_not(
+    sealed: list[Stream], tamper: Tamper, verifying: Verify, kind: str
+) -> None:
+    await tamper(KINDS[kind][0])
+    assert len((await verifying()).findings) == 1
