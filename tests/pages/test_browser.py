@@ -260,6 +260,13 @@ async def barriers(page: Page) -> list[str]:
     ]
 
 
+FOCUSED = """() => {
+    const {tagName, id, href, type} = document.activeElement;
+    const {outlineStyle} = getComputedStyle(document.activeElement);
+    return [[tagName, id || href || type || ""].join(" "), outlineStyle];
+}"""
+
+
 async def test_everything_is_reached_with_the_keyboard_and_seen_to_be(
     site: Site, browser: Browser
 ) -> None:
@@ -272,11 +279,7 @@ async def test_everything_is_reached_with_the_keyboard_and_seen_to_be(
         reached = set()
         for _ in range(300):
             await page.keyboard.press("Tab")
-            seen = await page.evaluate(
-                "(({tagName, id, href, type}) => [tagName, id || href || type || ''].join(' '))"
-                "(document.activeElement)"
-            )
-            outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            seen, outline = await page.evaluate(FOCUSED)
             assert outline != "none" or seen.startswith("BODY"), seen
             reached.add(seen)
         assert {"INPUT version", "INPUT at", "SUMMARY "} <= reached

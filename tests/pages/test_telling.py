@@ -55,7 +55,7 @@ def test_money_percent_and_codes_are_told_as_people_say_them() -> None:
     )
     [told] = changed([Change("/goodwill/g1", "added", None, offer)])
     facts = {fact.name: fact.value for fact in told.after}
-    assert facts["Percent bp"] == "12.5 %"
+    assert facts["Percent"] == "12.5 %"
     assert facts["Cap"] == "19.99 EUR"
     assert facts["Purpose"] == "thank you"
 

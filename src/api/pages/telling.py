@@ -149,7 +149,8 @@ def facts_of(name: str, value: Any) -> Iterator[Fact]:
             for item in value:
                 yield from facts_of(name, item)
         case _:
-            yield Fact(begun(words(name)), shown(name, value))
+            plain = name.removesuffix("_bp").removesuffix("_seconds")
+            yield Fact(begun(words(plain)), shown(name, value))
 
 
 def shown(name: str, value: Any) -> Value:
