@@ -38,6 +38,9 @@ async def test_a_case_is_found_by_its_number_or_its_customer_or_among_the_latest
     assert told["case_ref"] in by_ref
     assert "Something else" not in by_ref
     assert "Something else" in read(await auditor.get("/audit", params={"q": "cust-7"}))
+    for anything in ("", "  "):
+        assert "Something else" in read(await auditor.get("/audit", params={"q": anything}))
+    assert "No case has the number null" in read(await auditor.get("/audit", params={"q": "null"}))
     nothing = read(await auditor.get("/audit", params={"q": "C-NONE"}))
     assert "No case has the number C-NONE" in nothing
 

@@ -1,11 +1,12 @@
 """The auditor's desk: find a case, and see how it came to be what it is."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta
 
 from api import given, scope
 from api.answers import Answer
@@ -22,12 +23,12 @@ from api.pages.taking_away import FILES, OF_A_CASE, File
 from api.pages.timeline import days
 from api.pages.versions import CaseLooked, as_it_was, folded
 from api.reading import READ, Cursor
-from casecore.asking import Short
 from casecore.verifying.scrubbing import verdict
 from projections import cases, replay
 from projections.replay import Past
 
 CSS = (b"content-type", b"text/css; charset=utf-8")
+SOUGHT_MAX = 200
 FOUND_MAX = 25
 EVENTS_MAX = 500
 """How many events of a case are told on one page."""
@@ -38,7 +39,7 @@ CLOCKS_MAX = 100
 class Looked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody looks for."""
 
-    q: Short | None = None
+    q: Annotated[str, Meta(max_length=SOUGHT_MAX)] = ""
     after: Cursor | None = None
 
 
@@ -47,7 +48,7 @@ def audits(door: Door) -> list[HTTPRouteHandler]:
     async def find(request: AnyRequest) -> Answer:
         who = await visitor(door, request, AUDITING)
         looked = given.query(request, Looked)
-        sought = (looked.q or "").strip()
+        sought = looked.q.strip()
         desk = who.caller.desk
         found = await found_cases(desk, sought, looked.after)
         await noted(who.caller, request, "list_cases", looked)
