@@ -29,7 +29,7 @@ demo: setup  ## Write a believable working day into the ledger
 	$(BIN)/casecore demo
 
 test: setup setup-dev  ## Run the whole suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile
 
 check: setup setup-dev  ## Formatting, lint, types, import contracts, docker files
 	$(BIN)/ruff format --check .

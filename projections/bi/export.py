@@ -95,11 +95,14 @@ async def snapshot(
 ) -> AsyncIterator[tuple[Connection, int]]:
     """A transaction in which all read models stand at the same position, and that position."""
     models = {model for view in VIEWS for model in view.models}
+    relations = ", ".join(view.relation for view in VIEWS)
     for _ in range(ATTEMPTS_MAX):
         await catch_up()
         async with pool.acquire() as db:
             await make_views(db, VIEWS)
             async with db.transaction(isolation="repeatable_read", readonly=True):
+                # Before anything is read: rows that a rebuild let serve later would not be seen.
+                await db.execute(f"LOCK TABLE {relations} IN ACCESS SHARE MODE")
                 found = await db.fetch(
                     """
                     SELECT DISTINCT position FROM ops.serving

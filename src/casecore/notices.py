@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from casecore.appender import CHANNEL
-from casecore.database import Pool
+from casecore.database import Connection, Pool
 
 LOOK_SECONDS = 1.0
 """How soon it is noticed that the connection is gone."""
@@ -38,18 +38,22 @@ class Notices:
             ALL.pop(self.pool, None)
 
     async def _hear(self) -> None:
-        while any(self._wakes.values()):
+        while any(self._wakes.values()) and not self.pool.is_closing():
             try:
                 async with self.pool.acquire() as connection:
                     await connection.add_listener(CHANNEL, self._told)
                     try:
-                        while not connection.is_closed():  # noqa: ASYNC110 (nobody tells)
-                            await asyncio.sleep(LOOK_SECONDS)
+                        await self._last(connection)
                     finally:
                         await connection.remove_listener(CHANNEL, self._told)
             except Exception:
                 # Nothing is lost: whoever listens also looks from time to time.
                 logger.exception("cannot hear what others append; trying again")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _last(self, connection: Connection) -> None:
+        """As long as there is the connection; nobody would tell of its end."""
+        while not (connection.is_closed() or self.pool.is_closing()):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
 
     def _told(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:

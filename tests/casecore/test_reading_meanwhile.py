@@ -119,7 +119,7 @@ async def test_readers_never_fail_and_never_go_back_whatever_is_made_anew(
             await asyncio.gather(*reading, return_exceptions=True)
     assert all(reader.reads > 10 for reader in readers)
     await Feed(pool, recorder, [newer(cases), *others]).catch_up()
-    assert await stored(pool, recorder) == folded(await all_of(recorder))
+    assert await stored(pool, recorder.id) == folded(await all_of(recorder))
 
 
 async def test_whoever_leaves_a_transaction_open_holds_up_no_read_model(

@@ -16,6 +16,7 @@ from casecore.case.events.intake import CaseRegistered, NoteAdded
 from casecore.database import Pool
 from casecore.following.feed import TURN_SECONDS, Feed
 from casecore.following.follower import LEASE_SECONDS
+from casecore.following.past import Past
 from casecore.following.rebuilding import alone, rebuild
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
@@ -116,6 +117,11 @@ async def test_whatever_is_killed_no_event_is_lost_and_none_is_folded_twice(
     assert await stored(pool, recorder.id) == expected
     assert await tallies(pool) == tally
 
+    past = Past(pool, recorder, FOLLOWED)
+    for position in (random.randint(1, len(news)), len(news)):
+        ledger = await past.at(position, [projection.NAME for projection in FOLLOWED], 60)
+        assert await stored(pool, ledger) == folded(news[:position])
+
 
 async def test_others_take_over_within_six_seconds_of_a_kill(
     pool: Pool, recorder: Recorder, database_url: str
@@ -183,7 +189,7 @@ async def test_a_rebuild_that_is_killed_leaves_nothing_behind_that_the_next_does
         assert (await rebuild(pool, recorder, projection)).same is not False
     assert await left_over(pool) == set()
     await Feed(pool, recorder, FOLLOWED).catch_up()
-    assert await stored(pool, recorder) == folded(await all_of(recorder))
+    assert await stored(pool, recorder.id) == folded(await all_of(recorder))
 
 
 async def released(pool: Pool, name: str) -> None:

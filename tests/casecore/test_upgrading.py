@@ -203,7 +203,7 @@ async def test_a_deploy_that_changes_every_fold_leaves_connections_for_others(
             position = by.position
             assert await feed.reached(position, SOON) >= position
     await Feed(pool, recorder, changed).catch_up()
-    assert await stored(pool, recorder) == folded(await all_of(recorder))
+    assert await stored(pool, recorder.id) == folded(await all_of(recorder))
 
 
 async def test_an_upgrade_that_fails_is_tried_again_and_keeps_no_other(

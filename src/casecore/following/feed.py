@@ -271,14 +271,27 @@ class Feed:
                 if (found := await self._step()) < BATCH_MAX:
                     await self._rest(busy=found >= BUSY_EVENTS)
                 pause = RETRY_SECONDS_MIN
+            except UNKNOWN:
+                logger.exception("the store of ledger %s is away", self.recorder.ledger)
+                self._begin_anew()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_SECONDS_MAX)
             except Exception as error:
                 # Whatever it was, without this nothing would be followed any more.
                 logger.exception("cannot follow ledger %s; trying again", self.recorder.ledger)
                 with suppress(*UNKNOWN):
-                    for follower in self._followers.values():
+                    for follower in [*self._followers.values()]:
                         await follower.stopped(f"after position {self._read_upto}: {error}")
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
+
+    def _begin_anew(self) -> None:
+        """Believe nothing of how far the read models are: a store that died may have lost the last
+        of it, as nothing of theirs waits for the disk."""
+        self._followers.clear()
+        self._elsewhere.clear()
+        self._position = 0
+        self._lost.set()
 
     async def _step(self) -> int:
         """Read what is new and tell everybody; answer how much it was."""
