@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def begun(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+@cache
 def static(name: str) -> str:
     """Where a file lies that may be kept for good: another version of it has another address."""
     return f"/pages/{name}?v={sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
@@ -117,6 +119,7 @@ PAGES = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
+    auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
 )
