@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from api.pages.rendering import duration, until
 from api.pages.telling import CHAPTERS, Fact, changed, chapters, where
 from casecore.money import Money
-from projections.case_file import CaseFile, Offer, Promise
+from projections.case_file import CaseFile, Note, Offer, Promise
 from projections.replay import PLACE, Change, steps
 from tests.projections.histories import Told, histories
 from tests.projections.test_replay import of_cases
@@ -58,6 +58,15 @@ def test_money_percent_and_codes_are_told_as_people_say_them() -> None:
     assert facts["Percent"] == "12.5 %"
     assert facts["Cap"] == "19.99 EUR"
     assert facts["Purpose"] == "thank you"
+
+
+def test_what_people_wrote_is_not_touched() -> None:
+    note = Note("n1", None, "carrier_depot", None, NOON, "ada_b")
+    [told] = changed([Change("/notes/n1", "added", None, note)])
+    facts = {fact.name: fact.value for fact in told.after}
+    assert (facts["Text"], facts["By"]) == ("carrier_depot", "ada_b")
+    [told] = changed([Change("/stage", "changed", "registered", "solution_offered")])
+    assert told.after == [Fact("Stage", "solution offered")]
 
 
 def test_durations_are_as_rough_as_people_say_them() -> None:

@@ -12,7 +12,6 @@ from casecore.money import Money
 from projections.case_file import CaseFile
 from projections.replay import Change
 
-CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 THINGS_MAX = 200
 """How many notes, say, are told one by one: the last ones."""
 
@@ -41,6 +40,22 @@ CHAPTERS = {
 }
 """Every field of a case's file, but for the case itself and its place in the ledger."""
 
+
+def choices(schema: Any) -> Iterator[str]:
+    """All that a schema gives to choose from."""
+    match schema:
+        case {"enum": [*values]}:
+            yield from (value for value in values if isinstance(value, str))
+        case dict():
+            for below in schema.values():
+                yield from choices(below)
+        case list():
+            for below in schema:
+                yield from choices(below)
+
+
+CODES = frozenset(choices(msgspec.json.schema(CaseFile)))
+"""The words of casecore's own, which are told as words. What people wrote is told as it is."""
 DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(CaseFile)}
 
 Value = str | datetime
@@ -165,7 +180,7 @@ def shown(name: str, value: Any) -> Value:
             return duration(value)
         case tuple():
             return "; ".join(str(shown(name, item)) for item in value)
-        case str() if CODE.fullmatch(value):
+        case str() if value in CODES:
             return words(value)
     return str(value)
 

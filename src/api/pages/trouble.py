@@ -63,7 +63,9 @@ def trouble(status: int, sentence: str, headers: Iterable[tuple[bytes, bytes]] =
     return page("trouble.html", status, headers, title=title, sentence=begun(sentence))
 
 
-def by(told: Callable[[AnyRequest, Any], Answer]) -> Callable[[AnyRequest, Any], Response[bytes]]:
+def answering(
+    told: Callable[[AnyRequest, Any], Answer],
+) -> Callable[[AnyRequest, Any], Response[bytes]]:
     """The same as the framework wants it."""
 
     def respond(request: AnyRequest, error: Any) -> Response[bytes]:
@@ -76,11 +78,11 @@ def by(told: Callable[[AnyRequest, Any], Answer]) -> Callable[[AnyRequest, Any],
 
 
 HANDLERS: Any = {
-    Exception: by(failed),
-    **dict.fromkeys(UNKNOWN, by(unreachable)),
-    HTTPException: by(turned_away),
-    CaseError: by(refused),
-    SignedOut: by(lambda request, _: asking_to_sign_in(request)),
+    Exception: answering(failed),
+    **dict.fromkeys(UNKNOWN, answering(unreachable)),
+    HTTPException: answering(turned_away),
+    CaseError: answering(refused),
+    SignedOut: answering(lambda request, _: asking_to_sign_in(request)),
 }
 
 
@@ -88,5 +90,5 @@ def lost(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """What leads nowhere: below the pages it is told on a page, and elsewhere as ever."""
     path = request.url.path
     if path in WAYS_IN or any(path == home or path.startswith(f"{home}/") for home, _ in HOMES):
-        return by(turned_away)(request, error)
+        return answering(turned_away)(request, error)
     return errors.turned_away(request, error)
