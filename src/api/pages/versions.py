@@ -61,7 +61,7 @@ def at_version(known: Sequence[Known], version: int) -> Then:
     file = fold(before, last)
     changed = list(changes(before, file))
     return Then(
-        chapters=telling.chapters(file, changed),
+        chapters=telling.chapters(file, changed if before else ()),  # At first all of it is new.
         changed=telling.changed(changed),
         version=version,
         latest=len(known),
