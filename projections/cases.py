@@ -1,6 +1,6 @@
 """Every case as it stands."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 from uuid import UUID
@@ -314,3 +314,13 @@ async def listed(
     )
     cases = [row_of(ROW, row) for row in rows]
     return page(cases, limit, lambda c: Place(c.received_at, c.case_id))
+
+
+async def refs(pool: Pool, ledger: int, case_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The numbers that people quote of these cases."""
+    rows = await pool.fetch(
+        "SELECT case_id, case_ref FROM ops.cases WHERE ledger = $1 AND case_id = ANY ($2)",
+        ledger,
+        list(case_ids),
+    )
+    return {row["case_id"]: row["case_ref"] for row in rows}

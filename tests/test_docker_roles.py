@@ -9,7 +9,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from api import keys
 from api.desk import Desks
+from api.pages import sessions
 from casecore.actors import Actor, Role
 from casecore.case.decisions.intake import Complainant, RegisterCase
 from casecore.case.state import Case
@@ -66,6 +68,10 @@ async def test_the_application_works_under_its_own_role_and_cannot_change_an_eve
         case_id = uuid4()
         written = await desk.core.execute(Case, case_id, register, by=ADMIN)
         await desk.feed.reached(written.position, 10)
+        _, key = await keys.create(desks.pool, "main", "olga", Role.AUDITOR, "")
+        session = await sessions.begin(desks.pool, key.encode())
+        assert await sessions.current(desks.pool, session)
+        await sessions.end(desks.pool, session)
         assert desk.sealing is not None
         sealed = await desk.sealing.seal_now()
         assert sealed is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 from litestar import Litestar, route
 from litestar.datastructures import CacheControlHeader
 from litestar.enums import HttpMethod
-from litestar.exceptions import InternalServerException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.static_files import create_static_files_router
 
 from api.answers import JSON_TYPE, Answer
@@ -20,6 +20,8 @@ from api.given import Door
 from api.health import tells_health
 from api.metrics import shows_metrics
 from api.openapi import document
+from api.pages import pages
+from api.pages.trouble import lost
 from api.queries import QUERIES
 from api.reading import READ, reads
 from api.routes import CASES, TABLES
@@ -69,6 +71,7 @@ def create_app(desks: Desks) -> Litestar:
             shows_metrics(door, traffic),
             openapi,
             root,
+            *pages(door),
             create_static_files_router(
                 "/docs",
                 [STATIC],
@@ -78,7 +81,7 @@ def create_app(desks: Desks) -> Litestar:
                 exception_handlers=dict.fromkeys(NO_FILE, missing),
             ),
         ],
-        exception_handlers=HANDLERS,
+        exception_handlers=HANDLERS | {HTTPException: lost},
         openapi_config=None,
         logging_config=None,
     )
