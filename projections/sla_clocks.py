@@ -30,7 +30,7 @@ from casecore.sla.cycle import (
     view,
 )
 from casecore.sla.events import SLA_BOOK_ID, SlaEvent, TargetKind
-from casecore.sla.reckoning import CaseClocks, Summary, worst
+from casecore.sla.reckoning import CaseClocks, Summary, awaited, worst
 from casecore.tables import Shape
 from projections.paging import Instant, Number, Page, page, place_of
 
@@ -68,9 +68,12 @@ class Clock(ClockView, frozen=True, kw_only=True):
     queue: str | None
     """The queue its case waits in, or came from."""
     product: str | None
+    waiting: bool
+    """Whether somebody is to answer it yet: it is not over, and its case is open, or it outlives
+    that."""
     at_risk_at: datetime | None
     """When it is to be looked after: at its first warning, or else when it is due. Null while it
-    is paused, and when it is over."""
+    is paused, and when nobody is to answer it any more."""
     next_alarm_at: datetime | None
     """When time will have something to tell of it, or has and nobody recorded it yet."""
     next_alarm: str | None
@@ -80,14 +83,14 @@ class Clock(ClockView, frozen=True, kw_only=True):
 OVER = "satisfied_at IS NOT NULL OR cancelled_at IS NOT NULL"
 STATE_NOW = "CASE WHEN state = 'running' AND due_at < {now} THEN 'breached' ELSE state END"
 """Nothing else turns without a fact: a pause ends, and a clock is answered, by an event."""
-LATENESS_NOW = f"""
-    CASE WHEN NOT ({OVER}) AND due_at < {{now}} AND state <> 'paused'
-    THEN floor(extract(epoch FROM {{now}} - due_at))::bigint ELSE lateness_seconds END
+LATENESS_NOW = """
+    CASE WHEN waiting AND due_at < {now} AND state <> 'paused'
+    THEN floor(extract(epoch FROM {now} - due_at))::bigint ELSE lateness_seconds END
 """
 IN_ORDER = "(ledger, (coalesce(due_at, 'infinity')), case_id, clock_id, cycle)"
 
 NAME = "sla_clocks"
-VERSION = 1
+VERSION = 2
 TABLE = "sla_cases"
 ROW = SlaCase
 KEY: tuple[str, ...] = ("case_id",)
@@ -103,7 +106,7 @@ DETAILS = Shape(
     ("case_id", "clock_id", "cycle"),
     (
         IN_ORDER,
-        f"(ledger, at_risk_at) WHERE NOT ({OVER})",
+        "(ledger, at_risk_at) WHERE waiting",
         "(ledger, next_alarm_at) WHERE next_alarm_at IS NOT NULL",
     ),
     "Every clock of every case, a row for each time it ran, as of the last event about it",
@@ -150,14 +153,19 @@ def settled(before: SlaCase | None, row: SlaCase, book: Book) -> tuple[SlaCase, 
         row, queue=attributes.queue, product=attributes.product, **pressing(running, book)
     )
     as_they_were: set[int] = set()
-    if before is not None and (before.queue, before.product) == (row.queue, row.product):
+    if before is not None and shared(before) == shared(row):
         as_they_were = {id(cycle) for cycle in before.clocks.cycles}
     over = ((cycle, None) for cycle in row.clocks.over)
     return row, [
-        clock(row.case_id, row.queue, row.product, cycle, book, plan=plan)
+        clock(row.clocks, row.queue, row.product, cycle, book, plan=plan)
         for cycle, plan in chain(over, running)
         if id(cycle) not in as_they_were
     ]
+
+
+def shared(row: SlaCase) -> tuple[str | None, str | None, str]:
+    """What all clocks of a case show of it."""
+    return row.queue, row.product, row.clocks.stage
 
 
 class Due(NamedTuple):
@@ -201,7 +209,7 @@ def mark(openings: Openings, at: int) -> int:
 
 
 def clock(
-    case_id: UUID,
+    clocks: CaseClocks,
     queue: str | None,
     product: str | None,
     cycle: Cycle,
@@ -212,19 +220,21 @@ def clock(
     plan = plan or plan_of(cycle, book)
     seen = view(cycle, book, now, plan)
     alarm = next_alarm(cycle, book, plan)
+    waiting = awaited(clocks, cycle, book)
     return Clock(
         **asdict(seen),
-        case_id=case_id,
+        case_id=clocks.case_id,
         queue=queue,
         product=product,
-        at_risk_at=at_risk_at(cycle, seen, book, plan),
+        waiting=waiting,
+        at_risk_at=at_risk_at(cycle, seen, book, plan) if waiting else None,
         next_alarm_at=alarm.at if alarm else None,
         next_alarm=alarm.threshold if alarm else None,
     )
 
 
 def at_risk_at(cycle: Cycle, seen: ClockView, book: Book, plan: Plan) -> datetime | None:
-    if cycle.ended is not None or seen.due_at is None:
+    if seen.due_at is None:
         return None
     if cycle.breach is None and cycle.warned:
         seen = view(replace(cycle, warned=()), book, plan=plan)
@@ -280,7 +290,7 @@ async def listed(
               WHERE c.ledger = $1 AND c.case_id = sla_clocks.case_id
                 AND coalesce(c.owner, $8) = $8
           ))
-          AND (NOT $9::boolean OR NOT ({OVER}) AND at_risk_at <= $2)
+          AND (NOT $9::boolean OR waiting AND at_risk_at <= $2)
           AND ($11::uuid IS NULL OR (coalesce(due_at, 'infinity'), case_id, clock_id, cycle)
                > (coalesce($10::timestamptz, 'infinity'), $11, $12, $13))
         ORDER BY coalesce(due_at, 'infinity'), case_id, clock_id, cycle LIMIT $14
@@ -297,5 +307,5 @@ async def listed(
             known[case_id] = decode(reckoned)
         cycle = known[case_id].cycle(clock_id, number)
         assert cycle is not None
-        clocks.append(clock(case_id, queue, product, cycle, book, now))
+        clocks.append(clock(known[case_id], queue, product, cycle, book, now))
     return page(clocks, limit, lambda c: Place(c.due_at, c.case_id, c.clock_id, c.cycle))

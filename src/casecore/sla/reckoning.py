@@ -591,6 +591,12 @@ def changed(clocks: CaseClocks, old: Cycle, new: Cycle) -> CaseClocks:
     )
 
 
+def awaited(clocks: CaseClocks, cycle: Cycle, book: Book) -> bool:
+    """Whether somebody is to answer it yet: its case is open, or it outlives that."""
+    open_only = book.rule(cycle.pin, cycle.name).open_only
+    return cycle.ended is None and (clocks.stage == "open" or not open_only)
+
+
 def refuse_over(cycle: Cycle, book: Book, at: datetime) -> None:
     """Refuse to rebaseline what is over, or what others than the desk have set (R10, I-29)."""
     if cycle.kind == "regulatory" or cycle.legs[-1].due is not None:

@@ -12,7 +12,7 @@ import msgspec
 from casecore.sla.book import Book
 from casecore.sla.cycle import ClockView, Cycle, view
 from casecore.sla.events import TargetKind
-from casecore.sla.reckoning import CaseClocks
+from casecore.sla.reckoning import CaseClocks, awaited
 
 URGENT_MAX = 10
 KINDS = get_args(TargetKind)
@@ -104,9 +104,7 @@ class Report:
         overdue: list[Urgent] = []
         for cycle in clocks.cycles:
             seen = view(cycle, book, self.now)
-            waiting = cycle.ended is None and (
-                clocks.stage == "open" or not book.rule(cycle.pin, cycle.name).open_only
-            )
+            waiting = awaited(clocks, cycle, book)
             risky = seen.state == "running" and at_risk(cycle, seen, self.now)
             for where in {queue, None}:
                 key = (where, cycle.name, cycle.kind)
