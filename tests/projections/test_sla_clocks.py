@@ -15,6 +15,7 @@ from msgspec.structs import asdict, replace
 from casecore.bookkeeping import Bookkeeper
 from casecore.case.events.contact import AcknowledgementSent, WaitingStarted
 from casecore.case.events.escalation import ComplaintEscalated
+from casecore.case.events.outcome import ComplaintResolved
 from casecore.case.events.ownership import CaseAssigned, CaseQueued
 from casecore.case.events.promises import PromiseMade
 from casecore.case.events.triage import CaseTriaged
@@ -196,6 +197,18 @@ async def test_a_clock_is_at_risk_from_its_first_warning_until_it_is_answered(po
     waiting = WaitingStarted("customer", "A photo?")
     await desk.telling.tell(case_id, waiting, at=utc("03-02 16:00"))
     assert await at_risk("03-02 16:30") == []
+
+
+async def test_what_a_resolved_case_left_unanswered_is_at_risk_no_more(pool: Pool) -> None:
+    desk = await Desk.under(pool, resolution, acknowledgement)
+    case_id = await desk.case()
+    assert await desk.names(utc("03-02 15:00"), at_risk=True) == ["acknowledgement", "resolution"]
+    resolved = ComplaintResolved(outcome="upheld", reasons="Lost at the depot")
+    await desk.telling.tell(case_id, resolved, at=utc("03-02 15:30"))
+
+    assert await desk.names(utc("03-03 09:00"), at_risk=True) == []
+    [clock] = await desk.clocks(utc("03-03 09:00"), kind="acknowledgement")
+    assert (clock.state, clock.waiting, clock.at_risk_at) == ("breached", False, None)
 
 
 async def test_what_time_has_to_tell_next_is_kept_until_it_is_recorded(pool: Pool) -> None:
