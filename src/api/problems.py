@@ -24,8 +24,8 @@ LISTED = """
     escalation-not-accepted goodwill-awaiting-approval goodwill-gone goodwill-limit-exceeded
     goodwill-not-accepted goodwill-still-valid goodwill-unsettled handover-note-required
     idempotency-key-reuse intake-incomplete invalid-transition no-goodwill-policy no-open-concern
-    no-policies nonexistent-local-time not-a-system not-ahead not-due not-heard not-reached
-    nothing-answered nothing-offered nothing-proven nothing-runs nothing-to-pay
+    no-policies nonexistent-local-time not-a-system not-ahead not-by-content not-due not-heard
+    not-reached nothing-answered nothing-offered nothing-proven nothing-runs nothing-to-pay
     nothing-to-reclassify nothing-to-reverse occurred-at-refused occurred-in-future offer-expired
     own-complaint owner-required paid-at-impossible payment-exceeds-offer percent-or-amount
     policies-unreadable policy-planned policy-rank-conflict policy-unsound position-ahead
@@ -39,20 +39,8 @@ LISTED = """
     what-if-unreadable window-invalid wrong-cause
 500 internal-error
 503 as-of-being-made as-of-busy checkpoint-untrusted exports-busy feed-full ledger-forked
-    ledger-rolled-back no-disk nonexistent-local-time not-a-system not-ahead not-by-content not-due
-    not-heard not-reached not-ready nothing-answered nothing-offered nothing-proven nothing-runs
-    nothing-to-pay nothing-to-reclassify nothing-to-reverse occurred-at-refused occurred-in-future
-    offer-expired own-complaint owner-required paid-at-impossible payment-exceeds-offer
-    percent-or-amount policies-unreadable policy-planned policy-rank-conflict policy-unsound
-    position-ahead projection-lagging promise-broken promise-final promise-running
-    promise-unprotected proof-broken proposer-mismatch protects-nothing reasons-too-short
-    received-in-future received-too-early regulatory-target-lenient reopen-window-passed
-    represented-required role-forbidden satisfaction-not-confirmed solution-not-accepted
-    solution-not-offered solution-not-proven solution-withdrawn store-busy store-unavailable
-    superseded-by-itself target-not-found target-not-positive team-required text-required
-    tier-not-functional time-out-of-range triage-required trigger-required unknown-calendar
-    unknown-event unknown-field unknown-zone unsettled-concerns version-or-time what-if-unreadable
-    window-invalid wrong-cause
+    ledger-rolled-back no-disk not-ready projection-lagging proof-broken store-busy
+    store-unavailable
 """
 
 
