@@ -8,6 +8,7 @@ from time import perf_counter
 from uuid import UUID
 
 from api.desk import Desk, Desks
+from api.garbage import look_seldom
 from benchmarks.ledgers import EVENTS_PER_CASE, LEDGER, SUPERVISOR, Bench, fill
 from benchmarks.measuring import Compared, Target
 from benchmarks.peer_projection import followed_a_second
@@ -46,6 +47,7 @@ uvloop.run(main())
 
 
 async def follow(bench: Bench) -> list[Compared]:
+    look_seldom()  # As every process does that follows.
     desk, pool = bench.desk, bench.desks.pool
     events = await desk.recorder.head()
     one, growth = await caught_up(pool, desk.recorder, [cases])

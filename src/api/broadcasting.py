@@ -16,6 +16,7 @@ from api.keys import still_open
 from casecore.errors import Unavailable
 from casecore.following.feed import happens
 from casecore.ledger import Row
+from casecore.outages import log
 from casecore.recorder import Recorder
 
 RING_MAX = 5_000
@@ -200,9 +201,9 @@ class Broadcast:
                 if rows:
                     self._take_in(rows)
                     self._tell()
-            except Exception:
+            except Exception as error:
                 # Whatever it was, without this nobody would hear of anything any more.
-                logger.exception("cannot read ledger %s; trying again", self.recorder.ledger)
+                log(logger, error, "cannot read ledger %s; trying again", self.recorder.ledger)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if not rows:
@@ -250,8 +251,8 @@ class Broadcast:
             try:
                 hashes = {listener.key_hash for listener in self._listeners}
                 opening = await still_open(self.recorder.pool, hashes)
-            except Exception:
-                logger.exception("cannot ask which keys were revoked; trying again")
+            except Exception as error:
+                log(logger, error, "cannot ask which keys were revoked; trying again")
                 continue
             self._end([one for one in self._listeners if one.key_hash not in opening])
 

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from api import scope
 from api.answers import JSON_TYPE, Answer
-from api.reading import Asked, Cursor, Limit, Page, Params, Position
+from api.reading import Asked, Cursor, Limit, Page, Params, Position, refuse_future
 from casecore.actors import Actor
 from casecore.asking import Instant
 from casecore.errors import Rejected
@@ -83,14 +83,16 @@ async def get_case(asked: Asked) -> Answer:
     """A case: its file as it stands, or as it was at a version, a position or a time."""
     case_id = asked.ids["case_id"]
     filed = await scope.readable(asked.caller, case_id)
-    past = past_of(asked.params)
+    past = past_of(asked.params, asked.now)
     if any(given is not None for given in past):
         filed = await replay.filed(asked.desk.recorder, case_id, past)
     tags = ((b"etag", b'"%d"' % filed.version), (b"case-version", b"%d" % filed.version))
     return Answer(filed.body, (JSON_TYPE, *tags))
 
 
-def past_of(params: CaseAt) -> replay.Past:
+def past_of(params: CaseAt, now: datetime) -> replay.Past:
+    if params.as_of is not None:
+        refuse_future(params.as_of, now)
     past = replay.Past(params.at_version, params.at_position, params.as_of, params.happened_by)
     known = [name for name in past._fields[:3] if getattr(past, name) is not None]
     if len(known) > 1:
@@ -122,7 +124,7 @@ async def get_replay(asked: Asked) -> paging.Page[Replayed]:
     params: ReplayOf = asked.params
     await scope.readable(asked.caller, case_id)
     place = paging.place_of(params.after, StepPlace) or StepPlace(0, VERSION_MAX)
-    past = past_of(params)
+    past = past_of(params, asked.now)
     known = [
         one
         for one in await replay.history(asked.desk.recorder, case_id, past)

@@ -140,11 +140,12 @@ def rescinds(door: Door) -> HTTPRouteHandler:
         caller, asked = await door.asked(request, LEADS, Rescind)
         case_id: UUID = request.path_params["case_id"]
         clock: str = request.path_params["clock"]
-        await refuse_unknown(caller, case_id, asked.evidence)
+        evidence = await position_of(caller, case_id, asked.evidence)
+        without, _ = await caller.desk.books.clocks(case_id, without=evidence)
 
         def command(clocks: CaseClocks, book: Book, now: datetime) -> RescindResult:
             cycle = cycle_of(clocks, clock, asked.cycle)
-            refuse_unproven(clocks, cycle, book, now)
+            refuse_unproven(clocks, without, cycle, book, now)
             return RescindResult(
                 case_id=clocks.case_id,
                 clock_id=cycle.clock_id,
@@ -239,12 +240,12 @@ def cycle_of(clocks: CaseClocks, clock: str, number: int | None) -> Cycle:
     return max(found, key=lambda cycle: cycle.cycle)
 
 
-async def refuse_unknown(caller: Caller, case_id: UUID, evidence: UUID) -> None:
-    """Refuse evidence that is no event of the case."""
+async def position_of(caller: Caller, case_id: UUID, evidence: UUID) -> int:
+    """Of an event of the case."""
     desk = caller.desk
     for row in await desk.recorder.history(case_id):
         if from_row(desk.ledger, row).event_id == evidence:
-            return
+            return row.position
     raise NotFound(
         "evidence-not-found",
         "the case has no such event: its history tells the event_id of each",

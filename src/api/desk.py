@@ -19,6 +19,7 @@ from casecore.deadlines import Deadlines
 from casecore.errors import Unavailable
 from casecore.following.feed import Feed
 from casecore.following.past import Past
+from casecore.outages import log
 from casecore.proof.sealed import SealedLedger
 from casecore.proof.sealing import ProofSettings, Sealing
 from casecore.recorder import Recorder
@@ -168,8 +169,8 @@ class Desks:
             try:
                 for ledger in await keys.ledgers(self.pool):
                     await self.desk(ledger)
-            except Exception:
-                logger.exception("cannot open all ledgers; trying again")
+            except Exception as error:
+                log(logger, error, "cannot open all ledgers; trying again")
             await asyncio.sleep(LEDGERS_SECONDS)
 
     @property

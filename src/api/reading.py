@@ -18,6 +18,7 @@ from api.given import AnyRequest, Caller, Door
 from api.looking import noted
 from casecore.actors import Role
 from casecore.asking import LEADS, Instant
+from casecore.core import CLOCK_SKEW
 from casecore.errors import Rejected, Unavailable
 
 READ = [HttpMethod.GET, HttpMethod.HEAD]
@@ -169,11 +170,13 @@ async def then(desk: Desk, params: Then, models: Sequence[str]) -> Moment:
         now = await recorder.recorded_at(position) if position else desk.core.now()
     else:
         now = params.as_of
-        if now > desk.core.now():
-            raise Rejected(
-                "as-of-in-future",
-                "as_of is later than now: nothing is known of then",
-                field="as_of",
-            )
+        refuse_future(now, desk.core.now())
         position = await recorder.position_at(now)
     return Moment(await desk.past.at(position, models, WAIT_SECONDS_MAX), position, now)
+
+
+def refuse_future(as_of: datetime, now: datetime) -> None:
+    if as_of > now + CLOCK_SKEW:
+        raise Rejected(
+            "as-of-in-future", "as_of is later than now: nothing is known of then", field="as_of"
+        )

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import os
 import resource
 import signal
@@ -15,6 +14,7 @@ import uvicorn
 from api.app import create_app
 from api.connections import Connection
 from api.desk import Desks
+from api.garbage import look_seldom
 from casecore.errors import Unavailable
 
 DRAIN_SECONDS_MAX = 10
@@ -22,9 +22,6 @@ BACKLOG = 2048
 FILES_MAX = 65_536
 """How many files and connections a process may have open, as far as the machine allows it."""
 STOPS = (signal.SIGINT, signal.SIGTERM)
-GARBAGE = 10_000, 20, 100
-"""How many objects more make Python look for cycles, and how seldom it looks at older ones: what is
-remembered of the cases is large and has none, and to look through it took a seventh of the time."""
 
 
 class Server(uvicorn.Server):
@@ -91,8 +88,7 @@ async def work(desks: Desks, say: Callable[[str], None] = print) -> None:
 
 def settle_down(desks: Desks) -> None:
     """What a process does that stays."""
-    gc.freeze()
-    gc.set_threshold(*GARBAGE)
+    look_seldom()
     desks.stay()
 
 

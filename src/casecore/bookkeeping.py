@@ -29,12 +29,13 @@ class Bookkeeper:
             self._version = row.version
         return self._book
 
-    async def clocks(self, case_id: UUID) -> tuple[CaseClocks, Book]:
-        """The case's clocks as the ledger has them now, and the book they go by."""
+    async def clocks(self, case_id: UUID, *, without: int | None = None) -> tuple[CaseClocks, Book]:
+        """The case's clocks as the ledger has them now, and the book they go by; or as they would
+        be without the event at a position."""
         case = await self.recorder.history(case_id)
         beside = await self.recorder.history(clockset_id(case_id))
         # Read after the facts, so that it has come at least as far.
         book = await self.latest()
         rows = sorted((*case, *beside), key=attrgetter("position"))
-        facts = (from_row(self.recorder.ledger, row) for row in rows)
+        facts = (from_row(self.recorder.ledger, row) for row in rows if row.position != without)
         return reckoned(case_id, facts, book), book

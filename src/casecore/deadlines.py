@@ -26,6 +26,7 @@ from casecore.core import Core, Key
 from casecore.errors import CaseError, Unavailable
 from casecore.following.feed import happens
 from casecore.leasing import lease
+from casecore.outages import log
 from casecore.reactions import NEWS_MAX, Reactions
 from casecore.recording import Recorded
 from casecore.sla.cycle import DUE, Alarm, Cycle, alarm_id, alarms
@@ -204,10 +205,10 @@ class Deadlines:
                         await self.turn()
                         pause = RETRY_SECONDS_MIN
                         await self._rest()
-            except Exception:
+            except Exception as error:
                 # Whatever it was, without this nobody would find a breach any more.
                 ledger = self.core.recorder.ledger
-                logger.exception("cannot keep the deadlines of ledger %s; trying again", ledger)
+                log(logger, error, "cannot keep the deadlines of ledger %s; trying again", ledger)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
 

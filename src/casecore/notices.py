@@ -7,6 +7,7 @@ from typing import Any
 
 from casecore.appender import CHANNEL
 from casecore.database import Connection, Pool
+from casecore.outages import log
 
 LOOK_SECONDS = 1.0
 """How soon it is noticed that the connection is gone."""
@@ -46,9 +47,9 @@ class Notices:
                         await self._last(connection)
                     finally:
                         await connection.remove_listener(CHANNEL, self._told)
-            except Exception:
+            except Exception as error:
                 # Nothing is lost: whoever listens also looks from time to time.
-                logger.exception("cannot hear what others append; trying again")
+                log(logger, error, "cannot hear what others append; trying again")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _last(self, connection: Connection) -> None:

@@ -90,9 +90,9 @@ def docstrings(of: type[msgspec.Struct]) -> dict[str, str]:
 
 
 @cache
-def columns(row: type[msgspec.Struct]) -> str:
+def columns(row: type[msgspec.Struct], of: str = "") -> str:
     """The columns of a row, to be named in a SELECT from which `row_of` makes it again."""
-    return ", ".join(column.quoted for column in columns_of(row))
+    return ", ".join(f"{of}{column.quoted}" for column in columns_of(row))
 
 
 def row_of(of: type[Row], record: Iterable[Any]) -> Row:
@@ -176,18 +176,21 @@ class Part:
         key, keys = ", ".join(quoted(shape.key)), arrays(types[name] for name in shape.key)
         values = ", ".join(f"{c.quoted} = EXCLUDED.{c.quoted}" for c in described)
         defined = ", ".join(f"{c.quoted} {c.type}" for c in described)
-        self._load = f"""
-            SELECT {columns(shape.row)} FROM {self.name} JOIN unnest({keys}) AS k ({key})
-            USING ({key}) WHERE ledger = {ledger}
+        at_key = " AND ".join(f"row.{name} = k.{name}" for name in quoted(shape.key))
+        # A row at a time, by its key. As a join it would be planned by statistics, which a table
+        # that is being filled has not got, and then all of its rows are looked through.
+        found = f"""
+            FROM unnest({keys}) AS k ({key}) CROSS JOIN LATERAL (
+                SELECT row.ctid, row.* FROM {self.name} row
+                WHERE row.ledger = {ledger} AND {at_key} LIMIT 1
+            ) AS row
         """
+        self._load = f"SELECT {columns(shape.row, 'row.')} {found}"
+        self._remove = f"DELETE FROM {self.name} WHERE ctid = ANY (ARRAY (SELECT row.ctid {found}))"
         self._store = f"""
             INSERT INTO {self.name} (ledger, {columns(shape.row)})
             SELECT {ledger}, * FROM json_to_recordset($1::json) AS rows ({defined})
             ON CONFLICT (ledger, {key}) DO UPDATE SET {values}
-        """
-        self._remove = f"""
-            DELETE FROM {self.name}
-            WHERE ledger = {ledger} AND ({key}) IN (SELECT * FROM unnest({keys}))
         """
 
     async def make(self, db: Connection) -> None:

@@ -139,6 +139,7 @@ async def test_a_result_is_taken_back_by_an_event_of_the_case_that_proves_otherw
             "occurred_at": "2026-01-05T10:00:00Z",
         },
     )
+    problem(await admin.post(path, json=early), 422, "no-evidence")
     history = (await admin.get(f"{case}/history")).json()["items"]
     proof = {"evidence": history[-1]["event_id"], "reason": "The letter went out that morning"}
     rescinded = await admin.post(path, json=proof)

@@ -55,6 +55,7 @@ def bundle(
     except FileExistsError:
         raise Rejected("file-exists", f"{path} is there already: name another with -o") from None
     except OSError as error:
+        path.unlink(missing_ok=True)  # What there is of it is nothing.
         raise Rejected(
             "file-unwritable", f"{path} cannot be written ({error.strerror}): name another with -o"
         ) from None

@@ -89,8 +89,10 @@ def at_desks(
     import uvloop
 
     from api.desk import Desks
+    from api.garbage import look_seldom
 
     proof = proof_of(settings())
+    look_seldom()
 
     async def working(url: str) -> T:
         async with Desks.open(url, following=following, proof=proof) as desks:

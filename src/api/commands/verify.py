@@ -192,7 +192,10 @@ def tell(report: "Report | CaseReport") -> None:
     for what in report.unverified:
         say(f"not verified: {what}")
     if not report.findings:
-        say("nothing is wrong" + (" with what was verified" if report.unverified else ""))
+        of = "" if isinstance(report, Report) else " with this case"
+        of = " with what was verified" if report.unverified else of
+        more = "" if isinstance(report, Report) else "; only the whole ledger shows what came after"
+        say(f"nothing is wrong{of}{more}")
         return
     first, *others = report.findings
     say(f"WRONG: {first.sentence}")

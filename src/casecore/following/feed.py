@@ -16,6 +16,7 @@ from casecore.following.progress import Progress, progress
 from casecore.following.projection import Projection
 from casecore.following.rebuilding import upgrade
 from casecore.notices import notices_of
+from casecore.outages import log
 from casecore.recorder import Recorder
 from casecore.recording import Recorded, from_row
 
@@ -221,8 +222,13 @@ class Feed:
                 if taking:
                     await self._take(self._leases.turn)
                 await self._look()
-            except Exception:
-                logger.exception("cannot keep the shards of %s; trying again", self.recorder.ledger)
+            except Exception as error:
+                log(
+                    logger,
+                    error,
+                    "cannot keep the shards of %s; trying again",
+                    self.recorder.ledger,
+                )
             await happens(self._lost, TURN_SECONDS)
 
     async def _take(self, turn: Turn) -> None:
@@ -271,14 +277,14 @@ class Feed:
                 if (found := await self._step()) < BATCH_MAX:
                     await self._rest(busy=found >= BUSY_EVENTS)
                 pause = RETRY_SECONDS_MIN
-            except UNKNOWN:
-                logger.exception("the store of ledger %s is away", self.recorder.ledger)
+            except UNKNOWN as error:
+                log(logger, error, "cannot follow ledger %s", self.recorder.ledger)
                 self._begin_anew()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
             except Exception as error:
                 # Whatever it was, without this nothing would be followed any more.
-                logger.exception("cannot follow ledger %s; trying again", self.recorder.ledger)
+                log(logger, error, "cannot follow ledger %s; trying again", self.recorder.ledger)
                 with suppress(*UNKNOWN):
                     for follower in [*self._followers.values()]:
                         await follower.stopped(f"after position {self._read_upto}: {error}")
@@ -327,8 +333,8 @@ class Feed:
                     news = await read(self.recorder, follower.position)
                 if not await follower.apply(news):
                     self._lose(follower)
-        except Exception:
-            logger.exception("%s stopped at %d", follower.projection.NAME, follower.position)
+        except Exception as error:
+            log(logger, error, "%s stopped at %d", follower.projection.NAME, follower.position)
         self._moved()
 
     async def _pass_over(self, followers: Sequence[Follower], position: int) -> None:
@@ -344,8 +350,8 @@ class Feed:
                     follower.position = position
                 else:
                     self._lose(follower)
-        except Exception:
-            logger.exception("the read models that nothing was for stopped before %d", position)
+        except Exception as error:
+            log(logger, error, "the read models that nothing was for stopped before %d", position)
         self._moved()
 
     def _bring_up_the_rest(self) -> None:

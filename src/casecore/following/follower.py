@@ -337,7 +337,8 @@ async def move(
 
     Somebody else has moved the others, or has them now. They are locked in one order, so that
     nobody waits for each other. The disk is not waited for: should this be lost, rows and position
-    are lost together. What is asked in the transaction from now on may not outlast the lease.
+    are lost together. What is asked in the transaction from now on may not outlast the lease, and
+    is planned anew each time: a plan made while a table was empty looks through all of it.
     """
     ids = [follower.id for follower in followers]
     moved = await db.fetch(
@@ -358,6 +359,7 @@ async def move(
           AND (s.name, s.generation, s.shard) = (ours.name, ours.generation, ours.shard)
         RETURNING s.name, s.generation, s.shard,
             set_config('synchronous_commit', 'off', true),
+            set_config('plan_cache_mode', 'force_custom_plan', true),
             set_config('statement_timeout', $9, true),
             set_config('idle_in_transaction_session_timeout', $9, true)
         """,

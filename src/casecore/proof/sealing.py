@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from casecore.appender import Appender
 from casecore.leasing import lease
+from casecore.outages import log
 from casecore.proof.notes import Head, SealingKey, VerifierKey, origin
 from casecore.proof.places import Place
 from casecore.proof.restoring import Accepted, Finding, accept, examine
 from casecore.proof.sealed import LEAVES_MAX, Checkpoint, SealedLedger
 from casecore.proof.tree import Edge
 
-GATHER_SECONDS = 0.2
+GATHER_SECONDS = 0.4
 """How long to let more come together: a checkpoint costs as much for one event as for hundreds."""
 LOOK_SECONDS = 0.5
 """How soon the ledger is looked at again when nobody told of anything new."""
@@ -182,7 +183,7 @@ class Sealing:
             except Exception as error:
                 # Whatever it was, without this nothing would be sealed any more.
                 self._edge, self.failure = None, str(error) or repr(error)
-                logger.exception("cannot seal ledger %s; trying again", self.ledger.ledger)
+                log(logger, error, "cannot seal ledger %s; trying again", self.ledger.ledger)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
 

@@ -618,15 +618,35 @@ def refuse_over(cycle: Cycle, book: Book, at: datetime) -> None:
         )
 
 
-def refuse_unproven(clocks: CaseClocks, cycle: Cycle, book: Book, at: datetime) -> None:
-    """Refuse to take back a result that the record, as it is now, would only lead to again."""
-    after = clocks.rescinded(cycle.clock_id, cycle.cycle, book).cycle(cycle.clock_id, cycle.cycle)
-    assert after is not None
-    before, then = view(cycle, book, at), view(after, book, at)
-    if (before.state, before.due_at) == (then.state, then.due_at):
+def refuse_unproven(
+    clocks: CaseClocks, without: CaseClocks, cycle: Cycle, book: Book, at: datetime
+) -> None:
+    """Refuse to take back a result that the record, as it is now, would only lead to again; or to
+    something else, but not by what is brought as evidence, `without` which it is reckoned, too."""
+    before, then = view(cycle, book, at), taken_back(clocks, cycle, book, at)
+    if (before.state, before.due_at) == then:
         raise Rejected(
             "nothing-proven",
             f"the record shows cycle {cycle.cycle} of {cycle.name} {before.state} as before:"
             " record first what happened, with the time when it did",
             clock_id=cycle.clock_id,
         )
+    if taken_back(without, cycle, book, at) in (then, None):
+        raise Rejected(
+            "no-evidence",
+            f"{cycle.name} comes out the same with and without this event: name the one that"
+            " shows what happened, and when",
+            field="evidence",
+        )
+
+
+def taken_back(
+    clocks: CaseClocks, cycle: Cycle, book: Book, at: datetime
+) -> tuple[ClockState, datetime | None] | None:
+    """How the cycle stands when its result is decided anew, if there is such a cycle."""
+    again = clocks.rescinded(cycle.clock_id, cycle.cycle, book)
+    found = again.cycle(cycle.clock_id, cycle.cycle)
+    if found is None:
+        return None
+    seen = view(found, book, at)
+    return seen.state, seen.due_at

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from casecore.database import Pool
 from casecore.leasing import lease
+from casecore.outages import log
 from casecore.proof.sealed import Checkpoint, SealedLedger
 from casecore.proof.sealing import Sealing
 from casecore.proof.tree import TILE_HEIGHT, TILE_WIDTH
@@ -217,8 +218,8 @@ class Scrubber:
                         began = loop.time()
                         await self.run()
                         await asyncio.sleep(max(0.0, began + PASS_SECONDS_MIN - loop.time()))
-            except Exception:
+            except Exception as error:
                 # Whatever it was, without this nobody would look any more.
-                logger.exception("cannot go through ledger %s; trying again", self.sealed.ledger)
+                log(logger, error, "cannot go through ledger %s; trying again", self.sealed.ledger)
             self.verdict = UNKNOWN
             await asyncio.sleep(RETRY_SECONDS)

@@ -107,8 +107,15 @@ async def verify(
     findings, followed = causes(findings)
     if followed is not None:
         unverified.append(f"checkpoints over position {followed}, where the tree is wrong")
-    if not latest and upto:
+    if not latest and notes:
+        unverified.append(
+            "the tree: the database has no checkpoint, although some lie outside it: they were"
+            " removed, or a backup was restored"
+        )
+    elif not latest and upto:
         unverified.append("the tree: nothing is sealed yet; `casecore serve` seals")
+    elif upto and asked.folders and not notes and asked.since is None:
+        unverified.append("what left the database: no checkpoint was found outside of it")
     return Report(
         ledger=ledger,
         after=after,
