@@ -1,7 +1,6 @@
 """The live feed: what happened in a ledger, in its order; a page, or as it happens."""
 
 import asyncio
-from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, NoReturn, cast
 from urllib.parse import urlencode
@@ -14,16 +13,23 @@ from msgspec import Meta, Raw
 
 from api import given
 from api.answers import Answer, encode, json
-from api.broadcasting import GRACE_SECONDS, Listener, listed
+from api.broadcasting import Listener, listed
 from api.cloudevents import NAMESPACE, to_cloudevent
 from api.desk import Desk, Desks
 from api.given import AnyRequest, Door, header
 from api.keys import hash_of
 from api.looking import noted
 from api.reading import READ, Position
+from api.streaming import (
+    HEARTBEAT_SECONDS,
+    RETRY_SECONDS,
+    STREAM_HEADERS,
+    STREAM_TYPE,
+    streamed,
+    write,
+)
 from casecore.actors import Role
-from casecore.appender import UNKNOWN
-from casecore.errors import Malformed, Rejected, Unavailable
+from casecore.errors import Malformed, Rejected
 from casecore.following.feed import happens
 from casecore.recording import EVENTS
 
@@ -39,23 +45,9 @@ READ_MAX = 100
 SCANNED_MAX = 50_000
 """How far a page searches the ledger for the types it is asked for."""
 TYPES_MAX = 10_000
-LISTENERS_MAX = 2_000
-"""How many may listen to one process."""
-HEARTBEAT_SECONDS = 15.0
-RETRY_SECONDS = 2
-"""How long a client waits before it connects again."""
-SEND_SECONDS_MAX = 120.0
-"""How long to wait for a client that takes nothing of what it is sent."""
 
-STREAM_TYPE = "text/event-stream"
 BATCH_TYPE = "application/cloudevents-batch+json"
 PAGE_TYPES = frozenset({"application/json", "application/*", "*/*"})
-STREAM_HEADERS = (
-    (b"content-type", STREAM_TYPE.encode()),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # What stands before us is to pass on each event as it comes.
-    (b"vary", b"accept"),
-)
 
 
 class Feeding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,7 +88,6 @@ def feeds(door: Door) -> HTTPRouteHandler:
         refuse_ahead(after, head)
         await noted(caller, request, "get_events", params)
         accepted = media_type(request)
-        await noted(caller, request, "get_events", None)
         if accepted == STREAM_TYPE:
             wanted = Wanted(head if after is None else after, types, params.limit)
             answer: Any = Stream(door.desks, caller.desk, wanted, request)
@@ -199,28 +190,12 @@ class Stream:
         self.key_hash = hash_of(given.bearer(request))
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        start: Any = {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS}
-        if scope["method"] == "HEAD":
-            await send(start)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
-        if self.desks.listeners >= LISTENERS_MAX:
-            raise Unavailable(
-                "feed-full", f"{LISTENERS_MAX} listen already, which is the most: try again later"
-            )
-        cut: Callable[[], None] = scope["state"].get("cut", lambda: None)
         after, types, _ = self.wanted
-        with self.broadcast.listener(after, types, self.key_hash, cut) as listener:
-            await send(start)
-            leaving = asyncio.create_task(left(receive, listener))
-            try:
-                await self.tell(listener, send)
-                await write(send, b"", more=False)
-            except UNKNOWN:  # It took nothing for too long, or the ledger cannot be read.
-                cut()
-                await asyncio.wait([leaving], timeout=GRACE_SECONDS)
-            finally:
-                leaving.cancel()
+        await streamed(
+            *(self.desks, scope, receive, send, STREAM_HEADERS),
+            lambda cut: self.broadcast.listener(after, types, self.key_hash, cut),
+            self.tell,
+        )
 
     async def tell(self, listener: Listener, send: Send) -> None:
         """Send what it wants to hear, and a sign of life when there is nothing.
@@ -244,16 +219,3 @@ class Stream:
                 sent_at = now()
             elif listener.position >= self.broadcast.position:
                 await happens(listener.woken, HEARTBEAT_SECONDS - quiet)
-
-
-async def write(send: Send, body: bytes, *, more: bool = True) -> None:
-    async with asyncio.timeout(SEND_SECONDS_MAX):
-        await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-async def left(receive: Receive, listener: Listener) -> None:
-    """Notice that the reader has gone."""
-    message: Any = None
-    while message is None or message["type"] != "http.disconnect":
-        message = await receive()
-    listener.end()

@@ -20,7 +20,7 @@ from api.clocks import (
     Rescind,
 )
 from api.cloudevents import CloudEvent
-from api.events import BATCH_TYPE, PATH, READERS, STREAM_TYPE, Feeding
+from api.events import BATCH_TYPE, PATH, READERS, Feeding
 from api.examples import EXAMPLES, TOLD_EVENT
 from api.exporting import EXPORTS, MAY_EXPORT, ExportAsked
 from api.exports.running import FORMATS
@@ -32,6 +32,7 @@ from api.problems import CODES
 from api.queries import QUERIES
 from api.routes import CASES, TABLES
 from api.slabook import DRAFT, PUBLISH, SLA_FILE_EXAMPLE, SlaFile
+from api.streaming import STREAM_TYPE
 from api.supposing import MAY_ASK, WHAT_IF, WHAT_IF_EXAMPLE, WhatIf
 from casecore.actors import Role
 from casecore.asking import LEADS, Ask, QueueName

@@ -384,7 +384,7 @@ def test_rows_are_written_as_they_were(shell: Shell, tmp_path: Path) -> None:
     assert shell.json("projections", "as-of", "timeline", *options) == {"position": 0, "rows": 0}
     assert before.read_bytes().startswith(b"PAR1")
     again = ("projections", "as-of", "cases", "--position", "1", "--out", str(now))
-    assert "is there already" in shell.run(*again, exits=2)[1]
+    assert "--force" in shell.run(*again, exits=2)[1]
     beyond = ("projections", "as-of", "cases", "--position", str(head + 1), "--out", "x.csv")
     assert f"has come to position {head}" in shell.run(*beyond, exits=1)[1]
     nowhere = tmp_path / "not there" / "cases.csv"

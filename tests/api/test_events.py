@@ -18,7 +18,7 @@ import pytest
 from hypothesis import strategies as st
 from msgspec import convert
 
-from api import broadcasting, events, keys
+from api import broadcasting, events, keys, streaming
 from api.broadcasting import CHUNK_BYTES_MAX, Frame, Listener
 from api.cloudevents import from_cloudevent
 from api.desk import Desk, Desks
@@ -515,7 +515,7 @@ async def test_who_falls_out_of_the_ring_reads_the_ledger_and_misses_nothing(
 async def test_who_takes_nothing_for_long_is_cut_off(
     served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(events, "SEND_SECONDS_MAX", 0.5)
+    monkeypatch.setattr(streaming, "SEND_SECONDS_MAX", 0.5)
     _, key = await served.key()
     with deaf(served, key):
         await until(lambda: len(served.desk.broadcast) == 1)
@@ -538,7 +538,7 @@ async def test_who_goes_is_let_go(served: Served) -> None:
 async def test_there_are_so_many_listeners_and_no_more(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "LISTENERS_MAX", 1)
+    monkeypatch.setattr(streaming, "LISTENERS_MAX", 1)
     _, key = await served.key()
     headers = {"Authorization": f"Bearer {key}"}
     async with (

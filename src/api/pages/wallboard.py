@@ -1,7 +1,7 @@
 """The desk on a wall: what waits, what was promised and what is at risk, as it changes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
@@ -12,23 +12,21 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, Send
 
 from api.answers import Answer
-from api.broadcasting import GRACE_SECONDS, Listener
+from api.broadcasting import Listener
 from api.desk import Desks
-from api.events import (
-    HEARTBEAT_SECONDS,
-    LISTENERS_MAX,
-    RETRY_SECONDS,
-    STREAM_HEADERS,
-    left,
-    write,
-)
 from api.given import AnyRequest, Door
 from api.looking import noted
 from api.pages.rendering import SAFE, page
 from api.pages.signing_in import AUDITING, DESKING, Visitor, visitor
 from api.reading import READ
+from api.streaming import (
+    HEARTBEAT_SECONDS,
+    RETRY_SECONDS,
+    STREAM_HEADERS,
+    streamed,
+    write,
+)
 from casecore.actors import Role
-from casecore.appender import UNKNOWN
 from casecore.errors import Unavailable
 from casecore.following.feed import happens
 from projections import agent_queues, cases, promises, sla_clocks
@@ -130,32 +128,12 @@ class News:
         self.session = who.session
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        start: Any = {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [*STREAM_HEADERS, *SAFE],
-        }
-        if scope["method"] == "HEAD":
-            await send(start)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
-        if self.desks.listeners >= LISTENERS_MAX:
-            raise Unavailable(
-                "feed-full", f"{LISTENERS_MAX} listen already, which is the most: try again later"
-            )
-        cut: Callable[[], None] = scope["state"].get("cut", lambda: None)
         head = await self.desk.recorder.head()
-        with self.desk.broadcast.listener(head, None, self.session.key_hash, cut) as listener:
-            await send(start)
-            leaving = asyncio.create_task(left(receive, listener))
-            try:
-                await self.tell(listener, send)
-                await write(send, b"", more=False)
-            except UNKNOWN:  # It took nothing for too long, or the ledger cannot be read.
-                cut()
-                await asyncio.wait([leaving], timeout=GRACE_SECONDS)
-            finally:
-                leaving.cancel()
+        await streamed(
+            *(self.desks, scope, receive, send, (*STREAM_HEADERS, *SAFE)),
+            lambda cut: self.desk.broadcast.listener(head, None, self.session.key_hash, cut),
+            self.tell,
+        )
 
     async def tell(self, listener: Listener, send: Send) -> None:
         """Until whoever listens leaves, or their session ends."""

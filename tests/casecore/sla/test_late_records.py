@@ -81,7 +81,11 @@ def test_a_reply_recorded_after_the_breach_was_leaves_the_result_until_it_is_tak
     told.tell("03-04 13:50", reply, recorded="03-04 14:20")
     seen = told.view("first_response")
     assert (seen.state, seen.satisfied_at) == ("breached", utc("03-04 13:50"))
-    refuse_unproven(told.clocks, told.cycle("first_response"), told.book, utc("03-04 15:00"))
+    cycle, at = told.cycle("first_response"), utc("03-04 15:00")
+    without = desk().breached("first_response", "03-04 14:00:01")
+    refuse_unproven(told.clocks, without.clocks, cycle, told.book, at)
+    with pytest.raises(Rejected, match="with and without this event"):
+        refuse_unproven(told.clocks, told.clocks, cycle, told.book, at)
     rescinded(told, "03-04 15:00")
     seen = told.view("first_response")
     assert (seen.state, seen.breached_at, seen.detected_at) == ("met", None, None)
@@ -99,8 +103,9 @@ def test_an_earlier_reply_recorded_after_a_late_one_is_proof_too() -> None:
 
 def test_taking_back_without_proof_is_refused_and_would_change_nothing() -> None:
     told = desk().breached("first_response", "03-04 14:00:01").tell("03-04 15:00", reply)
+    cycle = told.cycle("first_response")
     with pytest.raises(Rejected, match="as before"):
-        refuse_unproven(told.clocks, told.cycle("first_response"), told.book, utc("03-04 16:00"))
+        refuse_unproven(told.clocks, told.clocks, cycle, told.book, utc("03-04 16:00"))
     rescinded(told, "03-04 16:00")
     assert told.state("first_response") == "breached"
     assert next_alarm(told.cycle("first_response"), told.book) == (utc("03-04 14:00"), "due")
