@@ -10,7 +10,7 @@ import msgspec
 
 from casecore.database import Pool
 from casecore.errors import Rejected
-from casecore.following.past import Past
+from casecore.following.past import Past, refuse_ahead
 from casecore.following.projection import Projection, shapes
 from casecore.following.rebuilding import upgrade
 from casecore.recorder import Recorder
@@ -34,11 +34,7 @@ async def write(
     format: Format,
 ) -> Written:
     """Make its rows from the ledger aside, and write those that are shown of it."""
-    if position > (head := await recorder.head()):
-        raise Rejected(
-            "position-ahead",
-            f"the ledger has come to position {head}, and {position} was asked for",
-        )
+    await refuse_ahead(recorder, position)
     await upgrade(pool, projection)
     past = Past(pool, recorder, [projection])
     ledger = await past.at(position, [projection.NAME], MAKING_SECONDS_MAX)

@@ -1,6 +1,5 @@
 """API keys: each stands for an actor, in a role, in a ledger. Only their hashes are kept."""
 
-import os
 from collections import OrderedDict
 from collections.abc import Collection
 from datetime import datetime
@@ -16,6 +15,7 @@ import uuid_utils.compat as uuids
 from casecore.actors import Actor, Role
 from casecore.database import Pool
 from casecore.errors import NotFound, Rejected, Unauthenticated
+from casecore.secrets import drafted
 
 PREFIX = "cck_"
 KEY_BYTES = 32
@@ -160,13 +160,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, key: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    drafted(path, f"{key}\n".encode()).replace(path)
 
 
 async def _keep(pool: Pool, key: str, ledger: str, actor: str, role: Role, name: str) -> UUID:

@@ -20,6 +20,7 @@ from casecore.actors import Role
 from casecore.asking import LEADS, Instant
 from casecore.core import CLOCK_SKEW
 from casecore.errors import Rejected, Unavailable
+from casecore.following.past import refuse_ahead
 
 READ = [HttpMethod.GET, HttpMethod.HEAD]
 
@@ -160,13 +161,8 @@ async def then(desk: Desk, params: Then, models: Sequence[str]) -> Moment:
         )
     if params.as_of is None:
         assert params.at_position is not None
-        position, head = params.at_position, await recorder.head()
-        if position > head:
-            raise Rejected(
-                "position-ahead",
-                f"the ledger has come to position {head}, and {position} was asked for",
-                field="at_position",
-            )
+        position = params.at_position
+        await refuse_ahead(recorder, position)
         now = await recorder.recorded_at(position) if position else desk.core.now()
     else:
         now = params.as_of

@@ -277,19 +277,21 @@ class Feed:
                 if (found := await self._step()) < BATCH_MAX:
                     await self._rest(busy=found >= BUSY_EVENTS)
                 pause = RETRY_SECONDS_MIN
-            except UNKNOWN as error:
-                log(logger, error, "cannot follow ledger %s", self.recorder.ledger)
-                self._begin_anew()
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, RETRY_SECONDS_MAX)
             except Exception as error:
                 # Whatever it was, without this nothing would be followed any more.
                 log(logger, error, "cannot follow ledger %s; trying again", self.recorder.ledger)
-                with suppress(*UNKNOWN):
-                    for follower in [*self._followers.values()]:
-                        await follower.stopped(f"after position {self._read_upto}: {error}")
+                if isinstance(error, UNKNOWN):
+                    self._begin_anew()
+                else:
+                    await self._stopped(error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
+
+    async def _stopped(self, error: Exception) -> None:
+        """Say of all that is followed here what keeps it."""
+        with suppress(*UNKNOWN):
+            for follower in [*self._followers.values()]:
+                await follower.stopped(f"after position {self._read_upto}: {error}")
 
     def _begin_anew(self) -> None:
         """Believe nothing of how far the read models are: a store that died may have lost the last

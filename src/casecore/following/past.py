@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from casecore.database import Connection, Pool
-from casecore.errors import Unavailable
+from casecore.errors import Rejected, Unavailable
 from casecore.following import generations
 from casecore.following.filling import fill
 from casecore.following.generations import Generation
@@ -156,6 +156,16 @@ class Past:
                 yield
             finally:
                 await db.execute("SELECT pg_advisory_unlock($1)", lock)
+
+
+async def refuse_ahead(recorder: Recorder, position: int) -> None:
+    """Refuse a position that the ledger has not come to."""
+    if position > (head := await recorder.head()):
+        raise Rejected(
+            "position-ahead",
+            f"the ledger has come to position {head}, and {position} was asked for",
+            field="at_position",
+        )
 
 
 async def attached(db: Connection, table: str) -> bool:

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from casecore.errors import Malformed
 from casecore.proof.tree import HASH_BYTES, SIZE_MAX
+from casecore.secrets import drafted
 
 ED25519 = b"\x01"
 """The kind of signature, as signed-note numbers them."""
@@ -176,12 +177,7 @@ def origin(ledger: str) -> str:
 def _write(path: Path, pem: bytes) -> None:
     """So that of two who come at once, both go on with the same key."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
+    draft = drafted(path, pem)
     try:
         os.link(draft, path)
     except FileExistsError:
