@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -21,6 +22,9 @@ from casecore.errors import Conflict, Forbidden, Malformed, Unauthenticated, Una
 IDEMPOTENCY_KEY_MAX = 255
 QUERY_FIELDS_MAX = 20
 BODY_SECONDS_MAX = 20
+
+HEADERS = "casecore_headers"
+"""Where a request keeps them by name, once one was asked for."""
 
 JSON = re.compile(rb"^application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
 TAG = re.compile(rb'^(?:W/)?"([0-9]{1,18})"$')
@@ -141,6 +145,15 @@ def refuse_large(size: int) -> None:
 def query(request: AnyRequest, of: type[Q]) -> Q:
     """The query string as a struct: what it does not know is refused, not ignored."""
     raw: bytes = request.scope["query_string"]
+    return asked(raw, of) if raw else asked_nothing(of)
+
+
+@cache
+def asked_nothing(of: type[Q]) -> Q:
+    return converted({}, of)
+
+
+def asked(raw: bytes, of: type[Q]) -> Q:
     try:
         pairs = parse_qsl(
             raw.decode("ascii"),
@@ -206,7 +219,9 @@ def idempotency_key(
 
 
 def header(request: AnyRequest, name: bytes) -> bytes | None:
-    for key, value in request.scope["headers"]:
-        if key == name:
-            return value
-    return None
+    """The first of this name: by what is asked for most often, they are put in order once."""
+    state = request.scope["state"]
+    if (headers := state.get(HEADERS)) is None:
+        headers = state[HEADERS] = dict(reversed(list(request.scope["headers"])))
+    value: bytes | None = headers.get(name)
+    return value

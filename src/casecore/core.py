@@ -8,7 +8,6 @@ from hashlib import sha256
 from random import random
 from typing import Any, NamedTuple
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 import msgspec
 import uuid_utils.compat as uuids
@@ -21,6 +20,7 @@ from casecore.integrity import first_head
 from casecore.ledger import Appended, Request, Write
 from casecore.recorder import Recorder
 from casecore.recording import AnyEvent, Logged, Meta, Recorded, encode, event_of, seal
+from casecore.turns import Turns
 
 ATTEMPTS_MAX = 10
 CONFLICT_SECONDS = 0.001
@@ -117,7 +117,7 @@ class Core:
         self.written: dict[str, int] = {}
         """The position of the last event that each actor has had recorded here, by their id."""
         self._known: OrderedDict[UUID, Seen] = OrderedDict()
-        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def execute(
         self,
@@ -139,8 +139,9 @@ class Core:
         """
         why = Why(key.command_id if key else uuids.uuid7(), by, causation_id, correlation_id)
         fingerprint = key.fingerprint if key else sha256(why.command_id.bytes).digest()
-        turn = self._turns.setdefault(stream_id, asyncio.Lock())
-        async with turn:
+        if not self._turns.take(stream_id):
+            await self._turns.wait(stream_id)
+        try:
             for attempt in range(ATTEMPTS_MAX):
                 fresh = attempt > 0
                 try:
@@ -175,6 +176,8 @@ class Core:
                 self.written[by.id] = appended.position
                 events = [event for *_, event in draft.events]
                 return Written(appended.version, appended.position, events, replayed=False)
+        finally:
+            self._turns.pass_on(stream_id)
         raise Conflict("version-conflict", "others keep changing this; read it and ask again")
 
     async def see(
@@ -255,12 +258,12 @@ class Core:
 
     def _seal(self, stream_id: UUID, draft: Draft, why: Why) -> Write:
         ledger, head, sealed = self.recorder.ledger, draft.seen.head, []
-        metas = {
-            (at, logged): encode(Meta(at, why.by, why.correlation_id, why.causation_id, logged))
-            for at, logged in {(at, logged) for at, logged, _ in draft.events}
-        }
+        of: tuple[datetime, Logged | None] | None = None
+        meta = b""
         for version, (at, logged, event) in enumerate(draft.events, draft.seen.version + 1):
-            meta = metas[at, logged]
+            if of != (at, logged):
+                of = at, logged
+                meta = encode(Meta(at, why.by, why.correlation_id, why.causation_id, logged))
             sealed.append(seal(ledger, stream_id, version, head, why.command_id, meta, event))
             head = sealed[-1].head
         return Write(stream_id, draft.seen.version, draft.seen.head, sealed)
