@@ -6,9 +6,11 @@ wait than may, the reads wait with them: none goes unrecorded, or at least not u
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from uuid import UUID
 
 import msgspec
@@ -52,21 +54,27 @@ class AccessLog:
     def __init__(self, pool: Pool, ledger: int) -> None:
         self.pool = pool
         self.ledger = ledger
-        self._waiting: asyncio.Queue[Access] = asyncio.Queue(WAITING_MAX)
-        self._writing: list[Access] = []
+        self._waiting: deque[Access] = deque()
+        """Not written yet, or not known to be."""
         self._writer: asyncio.Task[None] | None = None
+        """While any wait."""
         self._hurry = asyncio.Event()
+        self._room = asyncio.Event()
         self._flushing = 0
 
     async def note(
         self, actor: Actor, what: str, target: str, case_id: UUID | None, reason: str | None
     ) -> None:
         at = datetime.now(UTC)
-        read = Access(uuids.uuid7(), at, actor.id, actor.role, what, target, case_id, reason)
+        while len(self._waiting) >= WAITING_MAX:
+            self._room.clear()
+            await self._room.wait()
+        self._waiting.append(
+            Access(uuids.uuid7(), at, actor.id, actor.role, what, target, case_id, reason)
+        )
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        await self._waiting.put(read)
-        if self._waiting.qsize() >= BATCH_MAX:
+        elif len(self._waiting) >= BATCH_MAX:
             self._hurry.set()
 
     async def flush(self) -> None:
@@ -74,7 +82,8 @@ class AccessLog:
         self._flushing += 1
         self._hurry.set()
         try:
-            await self._waiting.join()
+            while self._writer is not None:
+                await asyncio.wait({self._writer})
         finally:
             self._flushing -= 1
 
@@ -86,24 +95,23 @@ class AccessLog:
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait({self._writer})
-        while not self._waiting.empty():
-            self._writing.append(self._waiting.get_nowait())
-        for read in self._writing:
+        for read in self._waiting:
             logger.error(LOST, self.ledger, told(read))
 
     async def _write(self) -> None:
-        while True:
-            self._writing.append(await self._waiting.get())
-            await self._gather()
-            while len(self._writing) < BATCH_MAX and not self._waiting.empty():
-                self._writing.append(self._waiting.get_nowait())
-            await self._insert(self._writing)
-            for _ in self._writing:
-                self._waiting.task_done()
-            self._writing = []
+        try:
+            while self._waiting:
+                await self._gather()
+                batch = [*islice(self._waiting, BATCH_MAX)]
+                await self._insert(batch)
+                for _ in batch:
+                    self._waiting.popleft()
+                self._room.set()
+        finally:
+            self._writer = None
 
     async def _gather(self) -> None:
-        if self._flushing or self._waiting.qsize() >= BATCH_MAX:
+        if self._flushing or len(self._waiting) >= BATCH_MAX:
             return
         self._hurry.clear()
         with suppress(TimeoutError):

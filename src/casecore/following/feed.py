@@ -82,11 +82,6 @@ class Feed:
     @property
     def position(self) -> int:
         """How far all read models have come, here or elsewhere. It never goes back."""
-        places = [follower.position for follower in self._followers.values()]
-        places += self._elsewhere.values()
-        if not self.projections:
-            places = [self._read_upto]
-        self._position = max(self._position, min(places, default=0))
         return self._position
 
     @property
@@ -172,6 +167,7 @@ class Feed:
                         if not await follower.apply(news):
                             self._lose(follower)
                     followers = [*self._followers.values()]
+                self._moved()
                 if self.position >= head:
                     return
                 await asyncio.sleep(LOOK_SECONDS)
@@ -324,6 +320,7 @@ class Feed:
                 self._pass_over(idle, self._read_upto),
                 *(self._tell(f, news) for f in in_step if f not in idle),
             )
+            self._moved()
         self._bring_up_the_rest()
         return len(news)
 
@@ -354,7 +351,6 @@ class Feed:
                     self._lose(follower)
         except Exception as error:
             log(logger, error, "the read models that nothing was for stopped before %d", position)
-        self._moved()
 
     def _bring_up_the_rest(self) -> None:
         """Between two steps: nobody may be told of the same events twice at a time."""
@@ -384,9 +380,13 @@ class Feed:
             await happens(self._asked, BUSY_GATHER_SECONDS if busy else GATHER_SECONDS)
 
     def _moved(self) -> None:
-        position = self.position
+        places = [follower.position for follower in self._followers.values()]
+        places += self._elsewhere.values()
+        if not self.projections:
+            places = [self._read_upto]
+        self._position = max(self._position, min(places, default=0))
         for wanted, waiter in self._waiters:
-            if wanted <= position and not waiter.done():
+            if wanted <= self._position and not waiter.done():
                 waiter.set_result(None)
 
 

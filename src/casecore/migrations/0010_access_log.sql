@@ -1,16 +1,16 @@
 -- Who looked: every read of what cases contain by a person, kept as the events are.
 CREATE TABLE sys.access_log (
-    id           uuid        PRIMARY KEY,
-    ledger       int         NOT NULL,
+    ledger       int,
+    id           uuid,
     at           timestamptz NOT NULL,
     actor        text        NOT NULL,
     role         text        NOT NULL,
     what         text        NOT NULL,
     target       text        NOT NULL,
     case_id      uuid,
-    reason       text
+    reason       text,
+    PRIMARY KEY (ledger, id)
 );
-CREATE INDEX ON sys.access_log (ledger, id);
 CREATE INDEX ON sys.access_log (ledger, case_id, id) WHERE case_id IS NOT NULL;
 CREATE INDEX ON sys.access_log (ledger, actor, id);
 
