@@ -101,22 +101,16 @@ class Follower:
         What cannot be folded is parked, with all that comes after it about the same row; the other
         rows go on.
         """
-        news = news[bisect_right(news, self.position, key=attrgetter("position")) :]
+        news = self.new_of(news)
         position = max(upto, news[-1].position if news else 0)
         if position <= self.position:
             return True
-        batch = self._batch(news)
+        batches = {self: self.batch(news)}
         try:
-            async with self.pool.acquire() as db:
-                if not batch.touched and not batch.parked:
-                    if not await move(db, {self: batch.after}, position):
-                        return False
-                    self.position = position
-                    return True
-                try:
-                    return await self._fold(db, batch, position)
-                except REFUSED:
-                    return await self._fold(db, batch, position, carefully=True)
+            try:
+                return self in await fold(self.pool, batches, position)
+            except REFUSED:
+                return self in await fold(self.pool, batches, position, carefully=True)
         except TOO_LONG as failure:
             if len(news) < 2:
                 await self.stopped(f"takes too long: {failure}")
@@ -127,8 +121,11 @@ class Follower:
             await self.stopped(str(failure))
             raise
 
-    def _batch(self, news: Sequence[Recorded]) -> "Batch":
-        """What of this is about rows of this shard."""
+    def new_of(self, news: Sequence[Recorded]) -> Sequence[Recorded]:
+        return news[bisect_right(news, self.position, key=attrgetter("position")) :]
+
+    def batch(self, news: Sequence[Recorded]) -> "Batch":
+        """What of this, all of it new here, is about rows of this shard."""
         reads, keys, share = self.projection.READS, self.projection.keys, self.share
         reference = self.reckoned.REFERENCE.stream_id if self.reckoned else None
         batch = Batch(self._parked, self.position)
@@ -152,19 +149,24 @@ class Follower:
                     batch.touch(key, recorded)
         return batch
 
-    async def _fold(
-        self, db: Connection, batch: "Batch", position: int, *, carefully: bool = False
-    ) -> bool:
-        """Write what becomes of the rows in one transaction with the position."""
-        async with db.transaction():
-            if not await move(db, {self: batch.after}, position):
-                return False
-            rows, parked = await self._folded_into(db, batch, carefully)
-            await self._park(db, parked)
+    async def write(
+        self, db: Connection, batch: "Batch", *, carefully: bool
+    ) -> tuple[dict[Key, Any], list[Parked]]:
+        """Write what becomes of the rows, and answer it, with what has to wait: both are to be kept
+        at hand once they hold."""
+        rows, parked = await self._folded_into(db, batch, carefully)
+        await self._park(db, parked)
+        return rows, parked
+
+    def keep(self, rows: dict[Key, Any], parked: Sequence[Parked]) -> None:
+        """Have at hand what was written."""
         self._parked |= {one.key for one in parked}
-        self._keep(rows)
-        self.position = position
-        return True
+        for key, row in rows.items():
+            self._rows.pop(key, None)
+            if row is not None:
+                self._rows[key] = row
+        for key in [*self._rows][:-ROWS_KEPT_MAX]:
+            del self._rows[key]
 
     async def fold_now(self, db: Connection, touched: Sequence[tuple[Key, Recorded]]) -> str | None:
         """Fold these whether or not their rows are parked, all or nothing; why not, if not."""
@@ -278,14 +280,6 @@ class Follower:
                 [(*self.id, *one) for one in parked],
             )
 
-    def _keep(self, rows: dict[Key, Any]) -> None:
-        for key, row in rows.items():
-            self._rows.pop(key, None)
-            if row is not None:
-                self._rows[key] = row
-        for key in [*self._rows][:-ROWS_KEPT_MAX]:
-            del self._rows[key]
-
     async def stopped(self, why: str) -> None:
         """Say why it does not go on, until it does."""
         await self.pool.execute(
@@ -329,9 +323,32 @@ class Batch:
         return [Parked(told(key), r.position, why) for k, r in self.touched if k == key]
 
 
-async def move(
-    db: Connection | Pool, followers: Mapping[Follower, int], position: int
+async def fold(
+    pool: Pool, batches: Mapping[Follower, Batch], position: int, *, carefully: bool = False
 ) -> list[Follower]:
+    """Write what becomes of the rows of all these in one transaction with how far they have come;
+    answer those whose shard is still theirs."""
+    async with pool.acquire() as db:
+        after = {follower: batch.after for follower, batch in batches.items()}
+        written: list[tuple[Follower, dict[Key, Any], list[Parked]]] = []
+        if not any(batch.touched or batch.parked for batch in batches.values()):
+            ours = await move(db, after, position)
+        else:
+            async with db.transaction():
+                ours = await move(db, after, position)
+                for follower in ours:
+                    batch = batches[follower]
+                    if batch.touched or batch.parked:
+                        rows, parked = await follower.write(db, batch, carefully=carefully)
+                        written.append((follower, rows, parked))
+    for follower, rows, parked in written:
+        follower.keep(rows, parked)
+    for follower in ours:
+        follower.position = position
+    return ours
+
+
+async def move(db: Connection, followers: Mapping[Follower, int], position: int) -> list[Follower]:
     """Move them on in one statement, each from where it is said to be; answer those that were
     there, and whose shard is still theirs.
 
