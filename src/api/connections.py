@@ -14,7 +14,10 @@ HEAD_MAX = 1 << 16
 class Connection(HttpToolsProtocol):
     """Closes when a request does not get finished, whoever sends it."""
 
-    deadline: TimerHandle | None = None
+    until: float | None = None
+    """When what is waited for must be here."""
+    timer: TimerHandle | None = None
+    """One for all the requests that come meanwhile: setting one for each costs them more."""
     in_head = True
     head_size = 0
 
@@ -28,7 +31,7 @@ class Connection(HttpToolsProtocol):
         self.scope["state"]["cut"] = self.transport.abort
 
     def data_received(self, data: bytes) -> None:
-        if self.deadline is None:
+        if self.until is None:
             self.await_request()
         self.head_size += len(data)  # Before it is read: the end of a body begins the count anew.
         super().data_received(data)
@@ -42,17 +45,24 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self.in_head = True
         self.head_size = 0
-        self.stop_waiting()
+        self.until = None
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.stop_waiting()
+        if self.timer is not None:
+            self.timer.cancel()
         super().connection_lost(exc)
 
     def await_request(self) -> None:
-        self.deadline = self.loop.call_later(REQUEST_SECONDS_MAX, self.transport.close)
+        self.until = self.loop.time() + REQUEST_SECONDS_MAX
+        if self.timer is None:
+            self.timer = self.loop.call_at(self.until, self.look)
 
-    def stop_waiting(self) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-            self.deadline = None
+    def look(self) -> None:
+        self.timer = None
+        if self.until is None:
+            return
+        if self.loop.time() < self.until:
+            self.timer = self.loop.call_at(self.until, self.look)
+        else:
+            self.transport.close()

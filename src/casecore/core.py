@@ -15,6 +15,7 @@ import uuid_utils.compat as uuids
 from casecore.actors import Actor, Role
 from casecore.appender import Appender
 from casecore.asking import Ask, Both, S
+from casecore.database import quick
 from casecore.errors import CaseError, Conflict, Rejected, Stale
 from casecore.integrity import first_head
 from casecore.ledger import Appended, Request, Write
@@ -137,6 +138,7 @@ class Core:
         or finds nothing to do. A `key` that was carried out before gets its first answer. `logged`
         has, for each command that comes from a log, what it was there.
         """
+        stream_id = quick(stream_id)
         why = Why(key.command_id if key else uuids.uuid7(), by, causation_id, correlation_id)
         fingerprint = key.fingerprint if key else sha256(why.command_id.bytes).digest()
         if not self._turns.take(stream_id):
