@@ -10,7 +10,7 @@ from litestar import post
 from litestar.handlers import HTTPRouteHandler
 
 from api import answers, bodies
-from api.answers import Answer
+from api.answers import Answer, directly
 from api.bodies import parsed
 from api.given import AnyRequest, Caller, Door, body, expected, idempotency_key
 from casecore.asking import Ask, State
@@ -66,7 +66,7 @@ def asks(door: Door, table: Table, row: Row) -> HTTPRouteHandler:
         here = {names: stream_id} if names else {}
         return answer(written, here, made(written, row))
 
-    return post(litestar_path(table, row))(ask)
+    return post(litestar_path(table, row), middleware=[directly(ask)])(ask)
 
 
 def registers(door: Door) -> HTTPRouteHandler:

@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
 from api import answers, given
-from api.answers import Answer
+from api.answers import Answer, directly
 from api.desk import Desk
 from api.given import AnyRequest, Caller, Door
 from api.looking import noted
@@ -127,7 +127,7 @@ def reads(door: Door, query: Query) -> HTTPRouteHandler:
             return Answer(answer.body, (*answer.headers, *headers), answer.status)
         return answers.json(answer, headers)
 
-    return route(query.path, http_method=READ)(read)
+    return route(query.path, http_method=READ, middleware=[directly(read)])(read)
 
 
 async def moment_of(caller: Caller, params: Params, models: Sequence[str]) -> Moment:
