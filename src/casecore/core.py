@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+import uuid_utils
 import uuid_utils.compat as uuids
 
 from casecore.actors import Actor, Role
@@ -37,7 +38,7 @@ BACKDATING = {
 BACKDATING_MAX = timedelta(days=100 * 365)
 """The same for everyone else, who bring in old records."""
 
-KEYS = UUID("5f0c0c4e-6c7e-5d0b-9c55-3a4f6d1f2f10")
+KEYS = uuid_utils.UUID("5f0c0c4e-6c7e-5d0b-9c55-3a4f6d1f2f10")
 
 
 class Key(NamedTuple):
@@ -50,7 +51,8 @@ class Key(NamedTuple):
     def of(cls, by: Actor, name: str, stream_id: UUID | None, commands: Sequence[Any]) -> "Key":
         """The key that `by` gave as `name` to these commands. Names of others never collide."""
         body = msgspec.json.encode([stream_id, commands])
-        return cls(uuids.uuid5(KEYS, f"{by.role}/{by.id}/{name}"), sha256(body).digest())
+        id = uuid_utils.uuid5(KEYS, f"{by.role}/{by.id}/{name}")
+        return cls(quick(id.bytes), sha256(body).digest())
 
     @classmethod
     def under(cls, command_id: UUID, command: Ask) -> "Key":
@@ -138,7 +140,7 @@ class Core:
         or finds nothing to do. A `key` that was carried out before gets its first answer. `logged`
         has, for each command that comes from a log, what it was there.
         """
-        stream_id = quick(stream_id)
+        stream_id = quick(stream_id.bytes)
         why = Why(key.command_id if key else uuids.uuid7(), by, causation_id, correlation_id)
         fingerprint = key.fingerprint if key else sha256(why.command_id.bytes).digest()
         if not self._turns.take(stream_id):

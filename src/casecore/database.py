@@ -42,9 +42,9 @@ class Migration(NamedTuple):
         return sha256(self.sql.encode()).hexdigest()
 
 
-def quick(id: UUID) -> UUID:
-    """The same id, as the driver has them: those are hashed and compared without calling Python."""
-    return DriverUUID(id.bytes)
+def quick(id: bytes) -> UUID:
+    """An id as the driver has them: those are hashed and compared without calling Python."""
+    return DriverUUID(id)
 
 
 async def connect(url: str, *, min_size: int = 1, max_size: int = 10) -> Pool:

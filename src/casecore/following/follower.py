@@ -127,6 +127,7 @@ class Follower:
     def batch(self, news: Sequence[Recorded]) -> "Batch":
         """What of this, all of it new here, is about rows of this shard."""
         reads, keys, share = self.projection.READS, self.projection.keys, self.share
+        whole = share.whole
         reference = self.reckoned.REFERENCE.stream_id if self.reckoned else None
         batch = Batch(self._parked, self.position)
         for recorded in news:
@@ -145,7 +146,7 @@ class Follower:
                     batch.park(stream_of(recorded), recorded, error)
                 continue
             for key in touched:
-                if share.has(key):
+                if whole or share.has(key):
                     batch.touch(key, recorded)
         return batch
 
