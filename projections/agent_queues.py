@@ -88,6 +88,7 @@ VERSION = 2
 ROW = Waiting
 KEY: tuple[str, ...] = ("case_id",)
 BY_STREAM = True
+ONCE = False
 READS: frozenset[type] = frozenset(
     {
         CaseRegistered,

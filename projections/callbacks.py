@@ -51,6 +51,7 @@ VERSION = 1
 ROW = Callback
 KEY: tuple[str, ...] = ("case_id", "callback_id")
 BY_STREAM = True
+ONCE = False
 Event = CallbackScheduled | CallbackAttempted | CustomerCalledBack | CallbackAbandoned
 READS: frozenset[type] = frozenset(get_args(Event))
 INDEXES: tuple[str, ...] = (

@@ -128,6 +128,7 @@ VERSION = 2
 ROW = Case
 KEY: tuple[str, ...] = ("case_id",)
 BY_STREAM = True
+ONCE = False
 READS: frozenset[type] = frozenset(get_args(CaseEvent))
 INDEXES: tuple[str, ...] = (
     "(ledger, received_at DESC, case_id DESC)",

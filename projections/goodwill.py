@@ -79,6 +79,7 @@ VERSION = 1
 ROW = Offer
 KEY: tuple[str, ...] = ("case_id", "offer_id")
 BY_STREAM = True
+ONCE = False
 READS: frozenset[type] = frozenset(get_args(GoodwillEvent))
 INDEXES: tuple[str, ...] = (
     "(ledger, offered_at DESC, case_id DESC, offer_id DESC)",

@@ -60,6 +60,7 @@ VERSION = 2
 ROW = Promise
 KEY: tuple[str, ...] = ("case_id", "promise_id")
 BY_STREAM = True
+ONCE = False
 READS: frozenset[type] = frozenset({*get_args(PromiseEvent), FollowUpScheduled})
 INDEXES: tuple[str, ...] = (
     "(ledger, due_at, case_id, promise_id)",

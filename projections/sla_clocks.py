@@ -30,7 +30,7 @@ from casecore.sla.cycle import (
     view,
 )
 from casecore.sla.events import SLA_BOOK_ID, SlaEvent, TargetKind
-from casecore.sla.reckoning import CaseClocks, Summary, awaited, worst
+from casecore.sla.reckoning import CaseClocks, Summary, awaited, concerning, worst
 from casecore.tables import Shape
 from projections.paging import Instant, Number, Page, page, place_of
 
@@ -95,6 +95,7 @@ TABLE = "sla_cases"
 ROW = SlaCase
 KEY: tuple[str, ...] = ("case_id",)
 BY_STREAM = False
+ONCE = False
 READS: frozenset[type] = frozenset(
     {*get_args(CaseEvent), *get_args(ClockEvent), *get_args(SlaEvent)}
 )
@@ -120,6 +121,10 @@ def keys(recorded: Recorded) -> Iterable[Key]:
     if isinstance(event, SlaEvent):
         return []
     return [(event.case_id if isinstance(event, ClockEvent) else recorded.stream_id,)]
+
+
+def concerns(recorded: Recorded, book: Book) -> bool:
+    return concerning(recorded, book)
 
 
 def fold(key: Key, row: SlaCase | None, recorded: Recorded, book: Book) -> SlaCase:

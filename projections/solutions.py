@@ -77,6 +77,7 @@ VERSION = 1
 ROW = Solution
 KEY: tuple[str, ...] = ("entry",)
 BY_STREAM = False
+ONCE = False
 READS: frozenset[type] = frozenset(
     {
         *get_args(SolutionEvent),

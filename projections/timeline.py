@@ -40,6 +40,7 @@ VERSION = 2
 ROW = Moment
 KEY: tuple[str, ...] = ("case_id", "version")
 BY_STREAM = True
+ONCE = True
 READS: frozenset[type] = frozenset(get_args(CaseEvent))
 INDEXES: tuple[str, ...] = ()
 

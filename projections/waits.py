@@ -24,6 +24,7 @@ VERSION = 1
 ROW = Wait
 KEY: tuple[str, ...] = ("case_id", "reason")
 BY_STREAM = True
+ONCE = False
 READS: frozenset[type] = frozenset({WaitingStarted, WaitingEnded})
 INDEXES: tuple[str, ...] = ("(ledger, expected_by) WHERE expected_by IS NOT NULL",)
 

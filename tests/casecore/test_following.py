@@ -64,6 +64,7 @@ def projection(name: str = "tally", **changes: Any) -> Any:
         "ROW": Tally,
         "KEY": ("case_id",),
         "BY_STREAM": True,
+        "ONCE": False,
         "INDEXES": ("(ledger, notes)",),
         "READS": frozenset({CaseRegistered, NoteAdded}),
         "keys": keys,
@@ -115,6 +116,7 @@ def reckoned(stream_id: UUID) -> Any:
         DETAILS=Shape("strokes", Stroke, ("case_id",), (), "The last notes."),
         keys=lambda recorded: [] if recorded.stream_id == stream_id else keys(recorded),
         fold=with_words,
+        concerns=lambda recorded, words: True,
         settled=settled,
     )
 

@@ -16,7 +16,7 @@ from casecore.following import feed as feeding
 from casecore.following import rebuilding
 from casecore.following.feed import Feed
 from casecore.following.parking import parked, replay_parked
-from casecore.following.projection import Projection
+from casecore.following.projection import Projection, Reckoned
 from casecore.following.rebuilding import alone, rebuild, rollback
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
@@ -57,8 +57,8 @@ def newer(of: Projection) -> Any:
     """The same, as if its fold had changed."""
     named = [name for name in dir(of) if name.isupper()]
     described = {name: getattr(of, name) for name in (*named, "keys", "__doc__")}
-    if hasattr(of, "settled"):
-        described["settled"] = of.settled
+    if isinstance(of, Reckoned):
+        described |= {"concerns": of.concerns, "settled": of.settled}
     return SimpleNamespace(**described | {"fold": of.fold, "VERSION": of.VERSION + 1})
 
 

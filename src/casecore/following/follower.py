@@ -139,6 +139,8 @@ class Follower:
                 except Exception as error:
                     # Every row goes by it, so there is nothing to go on with.
                     raise FoldFailed(failed(recorded, error)) from error
+            if self.reckoned and not self.reckoned.concerns(recorded, self._learned):
+                continue
             try:
                 touched = keys(recorded)
             except Exception as error:
@@ -162,6 +164,8 @@ class Follower:
     def keep(self, rows: dict[Key, Any], parked: Sequence[Parked]) -> None:
         """Have at hand what was written."""
         self._parked |= {one.key for one in parked}
+        if self.projection.ONCE:
+            return
         for key, row in rows.items():
             self._rows.pop(key, None)
             if row is not None:
@@ -266,6 +270,8 @@ class Follower:
 
     async def _load(self, db: Connection, keys: set[Key]) -> dict[Key, Any]:
         """The rows there are of these; the position was ours to move, so those at hand hold."""
+        if self.projection.ONCE:
+            return {}
         found = {key: self._rows[key] for key in keys & self._rows.keys()}
         if more := keys - found.keys():
             found |= await self.parts[0].load(db, more)

@@ -39,6 +39,10 @@ class Projection(Protocol):
     def BY_STREAM(self) -> bool:
         """Whether each row is about one stream alone, so that it can be made from that at once."""
 
+    @property
+    def ONCE(self) -> bool:
+        """Whether each row is of one event alone, so that none is there before it is written."""
+
     def keys(self, recorded: Recorded) -> Iterable[Any]:
         """The rows that an event it reads touches, each once."""
 
@@ -76,6 +80,9 @@ class Reckoned(Projection, Protocol):
     @property
     def DETAILS(self) -> Shape:
         """What is shown. These rows are never dropped."""
+
+    def concerns(self, recorded: Recorded, learned: Any) -> bool:
+        """Whether the event can change a row that is there."""
 
     def settled(self, before: Any, row: Any, learned: Any) -> tuple[Any, Sequence[Any]]:
         """The row as it is written, and those of its details that are not as they were before.

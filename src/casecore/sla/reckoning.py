@@ -86,6 +86,12 @@ class Seen(NamedTuple):
     """A service did it, on nobody's behalf."""
 
 
+def concerning(fact: Fact, book: Book) -> bool:
+    """Whether the fact can change the clocks of its case: most are about something else."""
+    event = type(fact.event)
+    return event in READ or book.speaks_of(event.__name__, fact.position)
+
+
 class CaseClocks(msgspec.Struct, frozen=True, gc=False):
     """What is known of a case's clocks. A cycle that a fact does not change stays the same object,
     so that whoever keeps them can tell which did."""
@@ -119,10 +125,10 @@ class CaseClocks(msgspec.Struct, frozen=True, gc=False):
 
     def evolve(self, fact: Fact, book: Book) -> "CaseClocks":
         """With one more fact of the case or its clock set; the book must have come as far."""
+        if not concerning(fact, book):
+            return self
         event, name = fact.event, type(fact.event).__name__
         spoken_of = book.speaks_of(name, fact.position)
-        if not spoken_of and type(event) not in READ:
-            return self
         then = Moment(fact.position, micros(fact.recorded_at))
         actor = fact.actor
         by_itself = actor.role is Role.SERVICE and actor.on_behalf_of is None
