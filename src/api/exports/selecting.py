@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from casecore.case.events.intake import CaseRegistered, Channel
+from casecore.clockset.events import ClockBreached, ClockWarned
 from casecore.errors import NotFound, Rejected
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
@@ -84,9 +85,26 @@ async def selected(
         wanted=selection.wants,
         moved=progress.reach,
     ):
+        life = as_logged(life)
         progress.cases += 1
         progress.events += len(life.facts)
         yield life
+
+
+def as_logged(life: Life) -> Life:
+    """Of a case from a log, without what clocks tell of the time before it came in: that was not
+    told then, and is no part of the log."""
+    if not is_from_log(life):
+        return life
+    came_in = life.facts[0].recorded_at
+    return life._replace(facts=[fact for fact in life.facts if not is_hindsight(fact, came_in)])
+
+
+def is_hindsight(fact: Recorded, came_in: datetime) -> bool:
+    match fact.event:
+        case ClockWarned(due_at=due_at) | ClockBreached(due_at=due_at):
+            return due_at is None or due_at <= came_in
+    return False
 
 
 def registration(life: Life) -> CaseRegistered:
