@@ -11,7 +11,7 @@ from casecore.clockset.events import ClockBreached, ClockWarned
 from casecore.errors import NotFound, Rejected
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
-from casecore.surveying import Life, lives
+from casecore.surveying import Life, lives, refuse_no_time
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,7 @@ class Progress:
 
 async def position_of(recorder: Recorder, selection: Selection) -> int:
     """The position that is asked for: now, unless one is named, or a time."""
+    refuse_no_time(selection.received_from, selection.received_before)
     if unknown := selection.case_ids - (await recorder.heads(list(selection.case_ids))).keys():
         raise NotFound("case-not-found", f"this ledger has no case {min(unknown)}: check the id")
     if selection.at_position is not None and selection.as_of is not None:
