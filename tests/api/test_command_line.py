@@ -24,7 +24,10 @@ import pytest
 
 from api.serving import listen
 from casecore import embedded
+from casecore.database import connect
 from casecore.errors import Unavailable
+from casecore.following.rebuilding import alone
+from projections import PROJECTIONS
 from tests.api.imports.shared import ROOT, shared
 from tests.api.imports.test_cfpb import HEADER, ROW
 
@@ -352,6 +355,20 @@ def test_read_models_tell_where_they_stand_and_are_made_anew(shell: Shell) -> No
     [cases] = [one for one in shell.json("projections", "status") if one["name"] == "cases"]
     assert (cases["lag"], cases["error"]) == (0, None)
     assert "there are cases, " in shell.run("projections", "rebuild", "nothing", exits=1)[1]
+
+
+async def test_what_somebody_else_makes_anew_keeps_no_other_read_model(shell: Shell) -> None:
+    shell.run("projections", "rebuild", "cases")
+    with embedded.start(shell.data_dir) as postgres:
+        pool = await connect(postgres.url)
+    async with pool, alone(pool, "cases"):
+        words = ("projections", "rebuild", "--all")
+        told, complaint = await asyncio.to_thread(shell.run, *words, exits=1)
+        done = await asyncio.to_thread(shell.json, *words, exits=1)
+        _, one = await asyncio.to_thread(shell.run, "projections", "rebuild", "cases", exits=1)
+    others = {projection.NAME for projection in PROJECTIONS} - {"cases"}
+    assert {line.split(":")[0] for line in told.splitlines()} == done.keys() == others
+    assert complaint == one == "casecore: cases is being rebuilt already\n"
 
 
 def test_what_bi_reads_is_written_to_files_as_of_one_position(shell: Shell, tmp_path: Path) -> None:
