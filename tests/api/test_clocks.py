@@ -66,6 +66,10 @@ async def test_of_a_file_that_is_refused_nothing_is_published(admin: Client) -> 
     bad["policies"]["other"] = bad["policies"]["desk"]
     refused = problem(await admin.post(PUBLISH, json=bad), 422, "policy-rank-conflict")
     assert "rank 100" in refused["detail"]
+    bad = stricter()
+    bad["policies"]["desk"]["targets"]["resolution"]["warnings"] = [{"seconds_left": 601}]
+    refused = problem(await admin.post(PUBLISH, json=bad), 422, "policy-unsound")
+    assert "make it 600 or less, or a percent" in refused["detail"]
     assert (await admin.get("/v1/policies/sla")).json()["policies"] == {}
     for told, field in (({}, "policies"), ({"policies": {"a": {"rank": 1}}}, "policies.a")):
         refused = problem(await admin.post(PUBLISH, json=told), 422, "policies-unreadable")

@@ -27,6 +27,7 @@ from casecore import embedded
 from casecore.database import connect
 from casecore.errors import Unavailable
 from casecore.following.rebuilding import alone
+from casecore.sla.files import pack
 from projections import PROJECTIONS
 from tests.api.imports.shared import ROOT, shared
 from tests.api.imports.test_cfpb import HEADER, ROW
@@ -494,6 +495,11 @@ def test_sla_policies_are_published_from_a_file_or_a_pack_and_shown(
     _, complaint = shell.run("policy", "publish", str(file), *ledger, exits=1)
     assert "policies.mine" in complaint
     assert "targets" in complaint
+    file.write_text(
+        pack("desk").replace("}, { seconds_left = 3_600 }", "}, { seconds_left = 288_001 }")
+    )
+    _, complaint = shell.run("policy", "publish", str(file), *ledger, exits=1)
+    assert "make it 288000 or less, or a percent" in complaint
     bare = ("--ledger", "bare")
     shell.run("keys", "create", "--actor", "boss", "--role", "admin", *bare)
     assert "policy publish --pack desk" in shell.run("sla", "show", *bare, exits=1)[1]
