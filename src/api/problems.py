@@ -12,7 +12,8 @@ LISTED = """
     solution-not-found tile-not-found version-not-found
 405 method-not-allowed
 408 request-timeout
-409 already-assigned already-decided command-in-progress version-conflict what-if-running
+409 already-assigned already-decided command-in-progress evidence-wrong version-conflict
+    what-if-running
 412 precondition-failed
 413 body-too-large
 415 unsupported-media-type

@@ -15,13 +15,15 @@ import msgspec
 
 from api.desk import Desk
 from api.evidence import timeline
+from casecore.case.decisions.intake import case_ref
 from casecore.case.events.intake import CaseRegistered
-from casecore.errors import NotFound, Rejected
+from casecore.errors import Conflict, NotFound, Rejected
 from casecore.ledger import Row
 from casecore.proof.notes import VerifierKey
 from casecore.proof.sealed import Checkpoint
 from casecore.recording import decode_event
-from casecore.verifying.case import Proved, prove, streams_of
+from casecore.verifying.case import Proved, prove, streams_of, verify_case
+from casecore.verifying.findings import Finding
 
 FORMAT = "casecore-evidence-1"
 EVENTS_MAX = 20_000
@@ -36,6 +38,8 @@ LEVEL = 6
 class Bundle(NamedTuple):
     name: str
     body: bytes
+    findings: Sequence[Finding]
+    """What of the case is not what was sealed: it is evidence of that, then."""
 
 
 class Evidence(NamedTuple):
@@ -43,16 +47,34 @@ class Evidence(NamedTuple):
 
     ledger: str
     case_id: UUID
-    registered: CaseRegistered
+    registered: CaseRegistered | None
+    """None if it cannot be read any more."""
     streams: Sequence[tuple[str, Sequence[Row]]]
     proved: Sequence[Proved]
     checkpoint: Checkpoint
     key: VerifierKey
+    findings: Sequence[Finding]
+
+    @property
+    def case_ref(self) -> str:
+        return self.registered.case_ref if self.registered else case_ref(self.case_id)
 
 
-async def bundle(desk: Desk, case_id: UUID) -> Bundle:
+async def bundle(desk: Desk, case_id: UUID, *, anyway: bool = False) -> Bundle:
+    """One that proves nothing but that something was changed is made only `anyway`."""
     evidence = await gather(desk, case_id)
-    return Bundle(f"{evidence.registered.case_ref}.zip", await asyncio.to_thread(packed, evidence))
+    if evidence.findings and not anyway:
+        first, *others = evidence.findings
+        more = f" (and {len(others)} more)" if others else ""
+        raise Conflict(
+            "evidence-wrong",
+            f"this case is not what was sealed: {first.sentence}{more}. {first.means} To have it as"
+            " evidence of that, ask again with anyway=true",
+            finding=first.code,
+            position=first.position,
+        )
+    body = await asyncio.to_thread(packed, evidence)
+    return Bundle(f"{evidence.case_ref}.zip", body, evidence.findings)
 
 
 async def gather(desk: Desk, case_id: UUID) -> Evidence:
@@ -74,17 +96,26 @@ async def gather(desk: Desk, case_id: UUID) -> Evidence:
             f"the case came to position {rows[-1].position}, and that is not sealed yet: ask again"
             " in a second, while `casecore serve` runs",
         )
-    registered = decode_event(streams[0][0].type, streams[0][0].data)
-    assert isinstance(registered, CaseRegistered)
+    report = await verify_case(desk.recorder, desk.sealed, case_id, key)
     return Evidence(
         ledger=desk.ledger,
         case_id=case_id,
-        registered=registered,
+        registered=registration(streams[0][0]),
         streams=[one for one in zip(("case", "clocks"), streams, strict=True) if one[1]],
         proved=await prove(desk.sealed, rows, checkpoint),
         checkpoint=checkpoint,
         key=key,
+        findings=report.findings,
     )
+
+
+def registration(row: Row) -> CaseRegistered | None:
+    try:
+        registered = decode_event(row.type, row.data)
+    except msgspec.MsgspecError:
+        return None
+    assert isinstance(registered, CaseRegistered)
+    return registered
 
 
 def packed(evidence: Evidence) -> bytes:
@@ -117,7 +148,7 @@ def summary(evidence: Evidence) -> dict[str, object]:
         "format": FORMAT,
         "ledger": evidence.ledger,
         "case_id": evidence.case_id,
-        "case_ref": evidence.registered.case_ref,
+        "case_ref": evidence.case_ref,
         "streams": [
             {
                 "what": what,
