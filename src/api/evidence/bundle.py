@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from importlib.resources import files
 from io import BytesIO
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from uuid import UUID
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -16,8 +16,9 @@ import msgspec
 from api.desk import Desk
 from api.evidence import timeline
 from casecore.case.decisions.intake import case_ref
+from casecore.case.events import CaseEvent
 from casecore.case.events.intake import CaseRegistered
-from casecore.errors import Conflict, NotFound, Rejected
+from casecore.errors import CaseError, Conflict, NotFound, Rejected
 from casecore.ledger import Row
 from casecore.proof.notes import VerifierKey
 from casecore.proof.sealed import Checkpoint
@@ -28,6 +29,7 @@ from casecore.verifying.findings import Finding
 FORMAT = "casecore-evidence-1"
 EVENTS_MAX = 20_000
 """With so many events a bundle is some tens of megabytes, and made in memory."""
+OF_A_CASE = {event.__name__ for event in get_args(CaseEvent)}
 WHEN = (1980, 1, 1, 0, 0, 0)
 """The first time that a zip file can have: a bundle has no other than those of its events."""
 PLAIN_FILE = 0o100644 << 16
@@ -48,7 +50,6 @@ class Evidence(NamedTuple):
     ledger: str
     case_id: UUID
     registered: CaseRegistered | None
-    """None if it cannot be read any more."""
     streams: Sequence[tuple[str, Sequence[Row]]]
     proved: Sequence[Proved]
     checkpoint: Checkpoint
@@ -80,7 +81,7 @@ async def bundle(desk: Desk, case_id: UUID, *, anyway: bool = False) -> Bundle:
 async def gather(desk: Desk, case_id: UUID) -> Evidence:
     streams = await streams_of(desk.recorder, case_id)
     rows = sorted((row for stream in streams for row in stream), key=lambda row: row.position)
-    if not streams[0] or streams[0][0].type != CaseRegistered.__name__:
+    if not any(row.type in OF_A_CASE for row in streams[0]):
         raise NotFound("case-not-found", "there is no such case here: check the id")
     if len(rows) > EVENTS_MAX:
         raise Rejected(
@@ -110,12 +111,12 @@ async def gather(desk: Desk, case_id: UUID) -> Evidence:
 
 
 def registration(row: Row) -> CaseRegistered | None:
+    """None if something else stands there, or it cannot be read: it was changed, then."""
     try:
-        registered = decode_event(row.type, row.data)
-    except msgspec.MsgspecError:
+        event = decode_event(row.type, row.data)
+    except (msgspec.MsgspecError, CaseError):
         return None
-    assert isinstance(registered, CaseRegistered)
-    return registered
+    return event if isinstance(event, CaseRegistered) else None
 
 
 def packed(evidence: Evidence) -> bytes:

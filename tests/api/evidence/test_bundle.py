@@ -40,28 +40,30 @@ async def test_the_same_events_under_the_same_checkpoint_give_the_same_bytes(des
     assert all(name in readme for name in opened.namelist())
 
 
+TELLS = "UPDATE es.event SET data = convert_to({}, 'UTF8')"
+SHORTER = TELLS.format("replace(convert_from(data, 'UTF8'), 'Wochen', 'Tage')")
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (
-            "data = convert_to(replace(convert_from(data, 'UTF8'), 'Wochen', 'Tage'), 'UTF8')",
-            "data",
-        ),
-        ("data = '{'", "data"),
-        ("recorded_at = recorded_at - interval '1 day'", "time"),
+        (SHORTER, "data-changed"),
+        (TELLS.format("'{'"), "data-changed"),
+        ("UPDATE es.event SET recorded_at = recorded_at - interval '1 day'", "time-changed"),
+        ("UPDATE es.event SET type = 'Unheard'", "envelope-changed"),
+        ("DELETE FROM es.event", "version-missing"),
     ],
 )
 async def test_a_case_that_is_not_what_was_sealed_is_given_only_as_evidence_of_that(
     desk: Desk, tamper: Tamper, change: str, code: str
 ) -> None:
     assert (await bundle(desk, CASE_ID)).findings == ()
-    await tamper(f"UPDATE es.event SET {change} WHERE ledger = {desk.id} AND position = 1")
+    await tamper(f"{change} WHERE ledger = {desk.id} AND position = 1")
     with pytest.raises(Conflict) as refusal:
         await bundle(desk, CASE_ID)
     assert refusal.value.code == "evidence-wrong"
-    assert "position 1" in str(refusal.value)
     made = await bundle(desk, CASE_ID, anyway=True)
-    assert {found.code for found in made.findings} >= {f"{code}-changed"}
+    assert {found.code for found in made.findings} >= {code}
     with zipfile.ZipFile(io.BytesIO(made.body)) as opened:
         page = Page(opened.read("timeline.html").decode())
     text = " ".join(page.text.split())
