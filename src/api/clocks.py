@@ -1,6 +1,6 @@
 """The clocks of one case over HTTP: as of now, explained, and overruled by a person."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,16 +20,24 @@ from casecore.clockset.decisions import CLOCKS_MAX, RebaselineClocks, RescindRes
 from casecore.clockset.state import ClockSet, clockset_id
 from casecore.core import Written
 from casecore.errors import NotFound, Rejected
-from casecore.recording import from_row
+from casecore.recording import Recorded
 from casecore.sla.book import Book
 from casecore.sla.cycle import ClockView, Cycle, view
 from casecore.sla.explaining import Line, explain
-from casecore.sla.reckoning import CaseClocks, Summary, refuse_over, refuse_unproven, worst
+from casecore.sla.reckoning import (
+    CaseClocks,
+    Summary,
+    reckoned,
+    refuse_over,
+    refuse_unproven,
+    worst,
+)
 
 REBASELINE = "/v1/cases/{case_id:uuid}/clocks/rebaseline"
 RESCIND = "/v1/cases/{case_id:uuid}/clocks/{clock:str}/rescind"
 VERSION_MAX = 10**6
 
+Facts = Sequence[Recorded]
 Number = Annotated[int, Meta(ge=1, le=VERSION_MAX)]
 
 NO_POLICY = (
@@ -120,7 +128,7 @@ def rebaselines(door: Door) -> HTTPRouteHandler:
     async def rebaseline(request: AnyRequest) -> Answer:
         caller, asked = await door.asked(request, LEADS, Rebaseline)
 
-        def command(clocks: CaseClocks, book: Book, now: datetime) -> RebaselineClocks:
+        def command(clocks: CaseClocks, _: Facts, book: Book, now: datetime) -> RebaselineClocks:
             return RebaselineClocks(
                 case_id=clocks.case_id,
                 clocks=tuple(map(running, chosen(clocks, book, asked.clocks, now))),
@@ -138,12 +146,11 @@ def rescinds(door: Door) -> HTTPRouteHandler:
     @post(RESCIND)
     async def rescind(request: AnyRequest) -> Answer:
         caller, asked = await door.asked(request, LEADS, Rescind)
-        case_id: UUID = request.path_params["case_id"]
         clock: str = request.path_params["clock"]
-        evidence = await position_of(caller, case_id, asked.evidence)
-        without, _ = await caller.desk.books.clocks(case_id, without=evidence)
 
-        def command(clocks: CaseClocks, book: Book, now: datetime) -> RescindResult:
+        def command(clocks: CaseClocks, facts: Facts, book: Book, now: datetime) -> RescindResult:
+            others = but(facts, clocks.case_id, asked.evidence)
+            without = reckoned(clocks.case_id, others, book)
             cycle = cycle_of(clocks, clock, asked.cycle)
             refuse_unproven(clocks, without, cycle, book, now)
             return RescindResult(
@@ -176,8 +183,8 @@ async def overrule(
             return answer(
                 Written(first.version, first.position, (), True), {"case_id": case_id}, {}
             )
-        clocks, book = await desk.books.clocks(case_id)
-        ask: Ask = command(clocks, book, desk.core.now())
+        facts, book = await desk.books.facts(case_id)
+        ask: Ask = command(reckoned(case_id, facts, book), facts, book, desk.core.now())
         written = await desk.core.execute(
             ClockSet, stream_id, ask, by=caller.actor, key=key, expected=expected(request)
         )
@@ -240,14 +247,13 @@ def cycle_of(clocks: CaseClocks, clock: str, number: int | None) -> Cycle:
     return max(found, key=lambda cycle: cycle.cycle)
 
 
-async def position_of(caller: Caller, case_id: UUID, evidence: UUID) -> int:
-    """Of an event of the case."""
-    desk = caller.desk
-    for row in await desk.recorder.history(case_id):
-        if from_row(desk.ledger, row).event_id == evidence:
-            return row.position
-    raise NotFound(
-        "evidence-not-found",
-        "the case has no such event: its history tells the event_id of each",
-        field="evidence",
-    )
+def but(facts: Facts, case_id: UUID, evidence: UUID) -> Facts:
+    """All but that event of the case."""
+    others = [fact for fact in facts if (fact.stream_id, fact.event_id) != (case_id, evidence)]
+    if len(others) == len(facts):
+        raise NotFound(
+            "evidence-not-found",
+            "the case has no such event: its history tells the event_id of each",
+            field="evidence",
+        )
+    return others

@@ -1,7 +1,7 @@
 """A believable working day of a complaints desk, the same for the same seed and day.
 
-The clock of the core is set to each moment of the day, so everything is asked when it happens, by
-whoever would ask it, and the rules decide as they would have.
+Everything is asked by whoever would ask it, with the clock set to when they would, and the rules
+decide as they would have.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from casecore.actors import Actor, Role
+from casecore.appender import Appender
 from casecore.asking import Ask
 from casecore.case.decisions.after import RecordSatisfaction, RequestSatisfaction
 from casecore.case.decisions.callbacks import RecordCallback, RecordFollowUp
@@ -88,6 +89,7 @@ from casecore.core import Core, Key
 from casecore.errors import Rejected
 from casecore.goodwill.decisions import DEFAULT_TERMS, PublishGoodwillPolicy, read_terms
 from casecore.goodwill.state import GOODWILL_POLICY_ID, GoodwillPolicy
+from casecore.ledger import Appended, Request, Write
 from casecore.money import Money
 from casecore.sla.files import pack, read_book
 from casecore.sla.state import SLA_BOOK_ID, SlaBook
@@ -573,34 +575,48 @@ def plan(seed: int, day: date, cases: int) -> list[Step]:
     return sorted(steps, key=lambda step: step[:3])
 
 
+class Telling(Appender):
+    """Keeps what is decided of a case, so that all of it is appended at once.
+
+    The day is over when it is told: a case of which only the morning was told would be found
+    breached of what was done in the afternoon.
+    """
+
+    def __init__(self, by: Appender) -> None:
+        super().__init__(by.pool, by.ledger)
+        self.writes: dict[UUID, Write] = {}
+
+    async def append(self, request: Request) -> Appended:
+        for write in request.writes:
+            before = self.writes.get(write.stream_id, write._replace(events=()))
+            self.writes[write.stream_id] = before._replace(events=(*before.events, *write.events))
+        version = request.writes[0].expected + len(request.writes[0].events)
+        return Appended(version, 0, 0, datetime.now(UTC), duplicate=False)
+
+
 async def play(core: Core, seed: int, day: date, cases: int) -> DayTold:
-    """Do what was planned. What was done before is not done again: each turn has its key."""
+    """Do what was planned, a case in an append. What was done before is not done again."""
     told = DayTold(day)
-    clock = core.now
     steps = plan(seed, day, cases)
-    if steps and steps[-1].at > clock():
+    if not steps:
+        return told
+    if steps[-1].at > core.now():
         raise Rejected("day-not-over", f"{day} is not over yet: choose a day that is")
-    ids: dict[int, tuple[UUID, Step]] = {}
-    try:
-        if steps:
-            core.now = lambda: steps[0].at
-            await goodwill_policy(core, clock())
-            await sla_policies(core)
-        for step in steps:
-            first = step.commands[0]
-            if isinstance(first, RegisterCase):
-                assert first.intake_id is not None
-                ids[step.case] = first.intake_id, step
-            case_id, _ = ids[step.case]
-            name = f"{SOURCE}/{seed}/{day}/{step.case}/{step.turn}"
-            key = Key.of(step.by, name, case_id, step.commands)
-            core.now = lambda step=step: step.at  # type: ignore[misc]
-            written = await core.execute(Case, case_id, *step.commands, by=step.by, key=key)
-            told.events += 0 if written.replayed else len(written.events)
-    finally:
-        core.now = clock
-    for case_id, step in ids.values():
-        told.cases.append(await ended(core, case_id, step))
+    morning = Core(core.recorder, core.appender, now=lambda: steps[0].at)
+    await goodwill_policy(morning, core.now())
+    await sla_policies(morning)
+    stories: dict[int, list[Step]] = {}
+    for step in steps:
+        stories.setdefault(step.case, []).append(step)
+    for number, story in stories.items():
+        register = story[0].commands[0]
+        assert isinstance(register, RegisterCase)
+        assert register.intake_id is not None
+        case_id, name = register.intake_id, f"{SOURCE}/{seed}/{day}/{number}"
+        key = Key.of(SYSTEM, name, case_id, [(step.by.id, step.commands) for step in story])
+        if await core.recorder.first_answer(*key) is None:
+            told.events += await tell(core, case_id, story, key)
+        told.cases.append(await ended(core, case_id, story[0].title, register))
     return told
 
 
@@ -629,14 +645,23 @@ async def sla_policies(core: Core) -> None:
         await core.execute(SlaBook, SLA_BOOK_ID, *read_book(pack("desk")), by=SYSTEM)
 
 
-async def ended(core: Core, case_id: UUID, step: Step) -> CaseTold:
+async def tell(core: Core, case_id: UUID, story: Sequence[Step], key: Key) -> int:
+    """Each turn is decided when it was done; answers how many events the case has of it."""
+    telling = Telling(core.appender)
+    rules = Core(core.recorder, telling)
+    for step in story:
+        rules.now = lambda step=step: step.at  # type: ignore[misc]
+        await rules.execute(Case, case_id, *step.commands, by=step.by, key=key)
+    written = await core.appender.append(Request(*key, list(telling.writes.values())))
+    return 0 if written.duplicate else len(telling.writes[case_id].events)
+
+
+async def ended(core: Core, case_id: UUID, title: str, register: RegisterCase) -> CaseTold:
     state: Case = (await core.see(Case, case_id, fresh=False)).state
-    register = step.commands[0]
-    assert isinstance(register, RegisterCase)
     return CaseTold(
         case_id=case_id,
         case_ref=case_ref(case_id),
         customer=register.customer.name or register.customer.ref,
-        title=step.title,
+        title=title,
         stage=state.stage,
     )

@@ -12,7 +12,8 @@ LISTED = """
     solution-not-found tile-not-found version-not-found
 405 method-not-allowed
 408 request-timeout
-409 already-assigned already-decided command-in-progress version-conflict what-if-running
+409 already-assigned already-decided command-in-progress evidence-wrong version-conflict
+    what-if-running
 412 precondition-failed
 413 body-too-large
 415 unsupported-media-type
@@ -24,12 +25,12 @@ LISTED = """
     escalation-not-accepted goodwill-awaiting-approval goodwill-gone goodwill-limit-exceeded
     goodwill-not-accepted goodwill-still-valid goodwill-unsettled handover-note-required
     idempotency-key-reuse intake-incomplete invalid-transition no-evidence no-goodwill-policy
-    no-open-concern no-policies nonexistent-local-time not-a-system not-ahead not-by-content not-due
-    not-heard not-reached nothing-answered nothing-offered nothing-proven nothing-runs
-    nothing-to-pay nothing-to-reclassify nothing-to-reverse occurred-at-refused occurred-in-future
-    offer-expired own-complaint owner-required paid-at-impossible payment-exceeds-offer
-    percent-or-amount policies-unreadable policy-planned policy-rank-conflict policy-unsound
-    position-ahead promise-broken promise-final promise-running promise-unprotected
+    no-open-concern no-policies no-time-between nonexistent-local-time not-a-system not-ahead
+    not-by-content not-due not-heard not-reached nothing-answered nothing-offered nothing-proven
+    nothing-runs nothing-to-pay nothing-to-reclassify nothing-to-reverse occurred-at-refused
+    occurred-in-future offer-expired own-complaint owner-required paid-at-impossible
+    payment-exceeds-offer percent-or-amount policies-unreadable policy-planned policy-rank-conflict
+    policy-unsound position-ahead promise-broken promise-final promise-running promise-unprotected
     proposer-mismatch protects-nothing reasons-too-short received-in-future received-too-early
     regulatory-target-lenient reopen-window-passed represented-required role-forbidden
     satisfaction-not-confirmed solution-not-accepted solution-not-offered solution-not-proven

@@ -55,6 +55,11 @@ class CheckpointAsked(Params, frozen=True, kw_only=True, forbid_unknown_fields=T
     format: Literal["note", "json"] = "note"
 
 
+class BundleAsked(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    anyway: bool = False
+    """Also of a case that is not what was sealed: as evidence of that."""
+
+
 class InclusionAsked(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     position: Size
     size: Size | None = None
@@ -211,7 +216,8 @@ async def get_verdict(asked: Asked) -> Verdict:
 
 async def get_bundle(asked: Asked) -> Answer:
     """A case and its proof as a zip file, to be checked elsewhere without casecore."""
-    made = await bundle(asked.desk, asked.ids["case_id"])
+    params: BundleAsked = asked.params
+    made = await bundle(asked.desk, asked.ids["case_id"], anyway=params.anyway)
     named = (b"content-disposition", b'attachment; filename="%s"' % made.name.encode())
     return Answer(made.body, [ZIP_TYPE, named])
 

@@ -300,7 +300,7 @@ QUERIES = (
     Query("/v1/cases/{case_id:uuid}/replay", ReplayOf, PEOPLE, paging.Page[Replayed], get_replay),
     Query(
         "/v1/cases/{case_id:uuid}/bundle",
-        Params,
+        proof.BundleAsked,
         proof.READERS,
         bytes,
         proof.get_bundle,

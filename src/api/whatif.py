@@ -21,7 +21,7 @@ from casecore.sla.files import Publish
 from casecore.sla.reckoning import read_under
 from casecore.sla.state import SLA_BOOK_ID, SlaBook
 from casecore.sla.supposing import Difference, Totals, compared, supposed
-from casecore.surveying import lives
+from casecore.surveying import lives, refuse_no_time
 
 SLICE_SECONDS = 0.002
 """How long it reckons before others have their turn, which then lasts as long."""
@@ -84,6 +84,7 @@ class Supposition:
         received_before: datetime | None = None,
     ) -> "Supposition":
         """As of now; the commands are what would be published, and is not."""
+        refuse_no_time(received_from, received_before)
         now = core.now()
         published = await core.see(SlaBook, SLA_BOOK_ID)
         other = await asyncio.to_thread(supposed, commands, published.state, by, now)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from casecore.clockset.state import clockset_id
 from casecore.recorder import Recorder
-from casecore.recording import event_of, from_row
+from casecore.recording import Recorded, event_of, from_row
 from casecore.sla.book import Book
 from casecore.sla.events import SlaEvent
 from casecore.sla.reckoning import CaseClocks, reckoned
@@ -29,13 +29,16 @@ class Bookkeeper:
             self._version = row.version
         return self._book
 
-    async def clocks(self, case_id: UUID, *, without: int | None = None) -> tuple[CaseClocks, Book]:
-        """The case's clocks as the ledger has them now, and the book they go by; or as they would
-        be without the event at a position."""
+    async def clocks(self, case_id: UUID) -> tuple[CaseClocks, Book]:
+        """The case's clocks as the ledger has them now, and the book they go by."""
+        facts, book = await self.facts(case_id)
+        return reckoned(case_id, facts, book), book
+
+    async def facts(self, case_id: UUID) -> tuple[list[Recorded], Book]:
+        """What its clocks are reckoned from: all of the case and its clock set, in order."""
         case = await self.recorder.history(case_id)
         beside = await self.recorder.history(clockset_id(case_id))
         # Read after the facts, so that it has come at least as far.
         book = await self.latest()
         rows = sorted((*case, *beside), key=attrgetter("position"))
-        facts = (from_row(self.recorder.ledger, row) for row in rows if row.position != without)
-        return reckoned(case_id, facts, book), book
+        return [from_row(self.recorder.ledger, row) for row in rows], book

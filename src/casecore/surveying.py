@@ -1,12 +1,13 @@
 """Whole cases out of the ledger, some at a time, however many there are."""
 
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from casecore.case.events.intake import CaseRegistered
 from casecore.clockset.state import clockset_id
+from casecore.errors import Rejected
 from casecore.ledger import Row
 from casecore.recorder import COLUMNS, Recorder
 from casecore.recording import Recorded, event_of, from_row
@@ -59,6 +60,21 @@ async def lives(
         for case_id, ref in refs.items():
             facts = [from_row(recorder.ledger, row) for row in rows[case_id]]
             yield Life(case_id, ref, facts)
+
+
+def refuse_no_time(received_from: datetime | None, received_before: datetime | None) -> None:
+    """Refuse to look for cases in a time that is none: that there are none would say nothing."""
+    if received_from is None or received_before is None or received_from < received_before:
+        return
+    since, until = (
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for at in (received_from, received_before)
+    )
+    raise Rejected(
+        "no-time-between",
+        f"no case can be received from {since} on and before {until}: give an end that is after"
+        " the beginning",
+        field="received_before",
+    )
 
 
 async def registrations(

@@ -4,7 +4,11 @@ import tomllib
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from api.desk import Desks
 from casecore.actors import Role
+from casecore.ledger import Row
 from casecore.sla.files import pack
 from tests.api.conftest import Client, Login
 from tests.api.making import problem, registered
@@ -66,6 +70,10 @@ async def test_of_a_file_that_is_refused_nothing_is_published(admin: Client) -> 
     bad["policies"]["other"] = bad["policies"]["desk"]
     refused = problem(await admin.post(PUBLISH, json=bad), 422, "policy-rank-conflict")
     assert "rank 100" in refused["detail"]
+    bad = stricter()
+    bad["policies"]["desk"]["targets"]["resolution"]["warnings"] = [{"seconds_left": 601}]
+    refused = problem(await admin.post(PUBLISH, json=bad), 422, "policy-unsound")
+    assert "make it 600 or less, or a percent" in refused["detail"]
     assert (await admin.get("/v1/policies/sla")).json()["policies"] == {}
     for told, field in (({}, "policies"), ({"policies": {"a": {"rank": 1}}}, "policies.a")):
         refused = problem(await admin.post(PUBLISH, json=told), 422, "policies-unreadable")
@@ -118,7 +126,7 @@ async def test_running_clocks_move_to_the_versions_in_force_and_only_once(
 
 
 async def test_a_result_is_taken_back_by_an_event_of_the_case_that_proves_otherwise(
-    admin: Client,
+    admin: Client, desks: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await admin.post(PUBLISH, json=desk())
     case = await registered(admin, received_at="2026-01-05T09:00:00Z")
@@ -142,7 +150,17 @@ async def test_a_result_is_taken_back_by_an_event_of_the_case_that_proves_otherw
     problem(await admin.post(path, json=early), 422, "no-evidence")
     history = (await admin.get(f"{case}/history")).json()["items"]
     proof = {"evidence": history[-1]["event_id"], "reason": "The letter went out that morning"}
+    recorder, read = (await desks.desk("main")).recorder, []
+    history_of = recorder.history
+
+    async def history_noted(stream_id: UUID, **limits: Any) -> list[Row]:
+        if not limits:  # The whole of it.
+            read.append(stream_id)
+        return await history_of(stream_id, **limits)
+
+    monkeypatch.setattr(recorder, "history", history_noted)
     rescinded = await admin.post(path, json=proof)
+    assert read.count(UUID(case[-36:])) == 1
     assert rescinded.status_code == 200, rescinded.text
     assert (await clocks(admin, case))["acknowledgement"]["state"] == "met"
 

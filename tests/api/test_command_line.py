@@ -24,7 +24,11 @@ import pytest
 
 from api.serving import listen
 from casecore import embedded
+from casecore.database import connect
 from casecore.errors import Unavailable
+from casecore.following.rebuilding import alone
+from casecore.sla.files import pack
+from projections import PROJECTIONS
 from tests.api.imports.shared import ROOT, shared
 from tests.api.imports.test_cfpb import HEADER, ROW
 
@@ -354,6 +358,20 @@ def test_read_models_tell_where_they_stand_and_are_made_anew(shell: Shell) -> No
     assert "there are cases, " in shell.run("projections", "rebuild", "nothing", exits=1)[1]
 
 
+async def test_what_somebody_else_makes_anew_keeps_no_other_read_model(shell: Shell) -> None:
+    shell.run("projections", "rebuild", "cases")
+    with embedded.start(shell.data_dir) as postgres:
+        pool = await connect(postgres.url)
+    async with pool, alone(pool, "cases"):
+        words = ("projections", "rebuild", "--all")
+        told, complaint = await asyncio.to_thread(shell.run, *words, exits=1)
+        done = await asyncio.to_thread(shell.json, *words, exits=1)
+        _, one = await asyncio.to_thread(shell.run, "projections", "rebuild", "cases", exits=1)
+    others = {projection.NAME for projection in PROJECTIONS} - {"cases"}
+    assert {line.split(":")[0] for line in told.splitlines()} == done.keys() == others
+    assert complaint == one == "casecore: cases is being rebuilt already\n"
+
+
 def test_what_bi_reads_is_written_to_files_as_of_one_position(shell: Shell, tmp_path: Path) -> None:
     day = ("--day", "2025-06-03", "--cases", "5", "--ledger", "bi")
     shell.run("demo", *day)
@@ -477,6 +495,11 @@ def test_sla_policies_are_published_from_a_file_or_a_pack_and_shown(
     _, complaint = shell.run("policy", "publish", str(file), *ledger, exits=1)
     assert "policies.mine" in complaint
     assert "targets" in complaint
+    file.write_text(
+        pack("desk").replace("}, { seconds_left = 3_600 }", "}, { seconds_left = 288_001 }")
+    )
+    _, complaint = shell.run("policy", "publish", str(file), *ledger, exits=1)
+    assert "make it 288000 or less, or a percent" in complaint
     bare = ("--ledger", "bare")
     shell.run("keys", "create", "--actor", "boss", "--role", "admin", *bare)
     assert "policy publish --pack desk" in shell.run("sla", "show", *bare, exits=1)[1]

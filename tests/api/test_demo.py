@@ -1,6 +1,8 @@
 """A working day at the desk: believable, the same every time, and harmless to play again."""
 
-from datetime import date
+import asyncio
+from datetime import date, datetime
+from uuid import UUID
 
 import pytest
 
@@ -8,13 +10,18 @@ from api.demo import STORIES, plan, play
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.events.goodwill import DiscountOffered, GoodwillApproved
 from casecore.case.events.solutions import BestPracticeNominated
+from casecore.clockset.events import ClockBreached
 from casecore.core import Core
+from casecore.database import Pool, ledger_id
 from casecore.errors import Rejected
+from casecore.recorder import Recorder
 from casecore.recording import event_of, from_row
+from tests.casecore.clockwork import Desk
 
 MONDAY = date(2025, 11, 3)
-EVERY_STORY = 60
-"""So many cases, with seed 1, tell every story."""
+EVENING = "2025-11-03 23:00"
+A_FEW, EVERY_STORY = 20, 60
+"""So many cases, with seed 1, tell some stories, or every one."""
 
 
 def test_a_day_is_the_same_for_the_same_seed() -> None:
@@ -63,6 +70,27 @@ async def test_everything_happened_during_that_day(core: Core) -> None:
     await play(core, 3, MONDAY, 5)
     rows = await core.recorder.read(before, limit=10_000)
     assert {from_row(core.recorder.ledger, row).occurred_at.date() for row in rows} == {MONDAY}
+
+
+async def test_a_day_has_the_breaches_that_it_had_also_where_deadlines_are_kept_meanwhile(
+    core: Core, pool: Pool, recorder: Recorder
+) -> None:
+    aside = Recorder(pool, await ledger_id(pool, "aside"), "aside")
+    async with Desk.over(pool, recorder) as serving, Desk.over(pool, aside) as later:
+        playing = asyncio.create_task(play(core, 1, MONDAY, A_FEW))
+        while not playing.done():
+            await serving.turn(EVENING)
+        await playing
+        await serving.turn(EVENING)
+        await play(Core(aside, later.appender), 1, MONDAY, A_FEW)
+        await later.turn(EVENING)
+    assert await breaches(recorder) == await breaches(aside) != set()
+
+
+async def breaches(recorder: Recorder) -> set[tuple[UUID, str, int, datetime]]:
+    rows = await recorder.read(0, limit=10_000, types=[ClockBreached.__name__])
+    found = [event for row in rows if isinstance(event := event_of(row), ClockBreached)]
+    return {(breach.case_id, breach.name, breach.cycle, breach.due_at) for breach in found}
 
 
 async def test_a_day_that_is_not_over_is_not_played(core: Core) -> None:

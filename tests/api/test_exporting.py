@@ -106,6 +106,11 @@ async def test_cases_are_chosen_by_what_they_are_about(admin: Client) -> None:
         ("xes?at_position=-1", 400, "schema-violation"),
         ("xes?gzip=perhaps", 400, "schema-violation"),
         ("cloudevents?product=delivery", 422, "not-by-content"),
+        (
+            "csv?received_from=2026-01-02T00:00:00Z&received_before=2026-01-01T00:00:00Z",
+            422,
+            "no-time-between",
+        ),
     ],
 )
 async def test_what_cannot_be_is_refused_before_anything_is_sent(

@@ -24,6 +24,7 @@ ANSWERING = (
     *(SRC / "casecore" / "sla" / f"{name}.py" for name in ("decisions", "reckoning", "supposing")),
     *(SRC / "casecore" / "clocks" / f"{name}.py" for name in ("clock", "openings", "targets")),
     SRC / "casecore" / "following" / "past.py",
+    SRC / "casecore" / "surveying.py",
     SRC / "casecore" / "proof" / "sealed.py",
     *(SRC.parent / "projections" / f"{name}.py" for name in ("case_file", "replay")),
 )

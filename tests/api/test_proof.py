@@ -18,6 +18,8 @@ from casecore.proof.notes import Head, SealingKey
 from casecore.proof.sealing import ProofSettings
 from tests.api.conftest import Client, Login
 from tests.api.making import problem, registered
+from tests.casecore.verifying.conftest import Tamper
+from tests.casecore.verifying.conftest import tamper as tamper
 
 Json = dict[str, Any]
 
@@ -209,6 +211,21 @@ async def test_a_ledger_that_was_rolled_back_is_read_and_not_written(
     assert health["checks"]["sealing"]["told"].startswith("ledger-rolled-back: ")
     await desk.sealing.accept("olga", "A test")
     assert (await admin.post(f"{case}/notes", json={"text": "Hello"})).status_code == 201
+
+
+async def test_a_case_that_was_changed_is_no_evidence_but_of_that(
+    admin: Client, auditor: Client, desk: Desk, tamper: Tamper
+) -> None:
+    path = f"{await registered(admin)}/bundle"
+    await seal(desk)
+    assert (await auditor.get(path)).status_code == 200
+    await tamper("UPDATE es.event SET data = set_byte(data, 9, 1) WHERE type = 'CaseRegistered'")
+    refused = problem(await auditor.get(path), 409, "evidence-wrong")
+    assert refused["finding"] == "data-changed"
+    assert "ask again with anyway=true" in refused["detail"]
+    given = await auditor.get(f"{path}?anyway=true")
+    assert given.status_code == 200
+    assert given.content.startswith(b"PK")
 
 
 async def test_what_was_accepted_is_listed_for_auditors(

@@ -127,8 +127,18 @@ async def test_the_document_and_its_page_need_no_key_and_no_internet(stranger: C
     openapi = await stranger.get("/v1/openapi.json")
     assert openapi.json()["openapi"] == "3.1.0"
     page = await stranger.get("/docs")
-    assert page.status_code == 200
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["Cache-Control"] == "max-age=3600"
     assert "http" not in page.text.replace("http-equiv", "")
     for asset in ("docs.js", "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"):
         assert f"/docs/{asset}" in page.text
         assert (await stranger.get(f"/docs/{asset}")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/", "/", "/v1/openapi.json"])
+async def test_who_asks_for_the_head_of_a_page_gets_it_without_the_body(
+    stranger: Client, path: str
+) -> None:
+    whole, head = await stranger.get(path), await stranger.head(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers == whole.headers

@@ -129,6 +129,13 @@ def test_a_day_that_is_none_is_not_understood(shell: Shell) -> None:
         assert "is no day like 2026-03-31" in " ".join(complaint.split()), words
 
 
+def test_days_that_end_before_they_begin_are_refused(shell: Shell, stricter: str) -> None:
+    for words in (("sla", "report"), ("sla", "what-if", stricter), ("export", "--format", "csv")):
+        days = ("--from", "2012-10-10", "--to", "2012-10-09")
+        _, complaint = shell.run(*words, *days, "--ledger", "log", exits=1)
+        assert "give an end that is after the beginning" in complaint, complaint
+
+
 def test_a_report_about_nothing_says_what_to_do(shell: Shell) -> None:
     told, _ = shell.run("sla", "report", "--ledger", "empty")
     assert "casecore policy publish --pack desk" in told

@@ -68,6 +68,11 @@ def test_what_was_changed_exits_with_1_and_is_named_with_what_that_means(
         assert "\nWRONG: " in told
         assert "position 4" in told
         assert "\nWhat that means: What the event says is not what was recorded.\n" in told
+    path = shell.data_dir / "evidence.zip"
+    told, complaint = shell.run("audit", "bundle", str(CASE_ID), "-o", str(path), exits=1)
+    assert told.startswith(f"{path}: ")
+    assert complaint.startswith("WRONG: version 4 ")
+    assert "\nWhat that means: What the event says is not what was recorded.\n" in complaint
     [found] = shell.json("audit", "verify", exits=1)["findings"]
     assert (found["code"], found["position"], found["version"]) == ("data-changed", 4, 4)
     asyncio.run(tamper(url, "1"))

@@ -178,6 +178,9 @@ async def test_only_cases_received_between_the_times_are_reckoned(
         "received_before": "2026-03-04T09:00:00Z",
     }
     assert (await run(admin, under(1) | times))["cases"] == 1
+    times["received_before"] = times["received_from"]
+    answer = await admin.post(WHAT_IF, json=under(1) | times)
+    assert problem(answer, 422, "no-time-between")["field"] == "received_before"
 
 
 async def test_calendars_alone_are_supposed_with_the_policies_in_force(

@@ -15,6 +15,8 @@ from casecore.sla.events import SLA_BOOK_ID
 from casecore.sla.state import SlaBook
 from tests.api.making import PROMISE, registered
 from tests.casecore.sla.given import policy, rule
+from tests.casecore.verifying.conftest import Tamper
+from tests.casecore.verifying.conftest import tamper as tamper
 from tests.pages.conftest import Visit, parsed, read
 from tests.spec import SYSTEM
 
@@ -192,7 +194,11 @@ async def test_clocks_are_drawn_and_told(
 
 
 async def test_a_case_is_taken_away_by_those_who_may(
-    admin: httpx.AsyncClient, auditor: httpx.AsyncClient, visit: Visit, desk: Desk
+    admin: httpx.AsyncClient,
+    auditor: httpx.AsyncClient,
+    visit: Visit,
+    desk: Desk,
+    tamper: Tamper,
 ) -> None:
     path = await on_page(await registered(admin))
     assert "not sealed yet" in read(await auditor.get(f"{path}/bundle"), 404)
@@ -204,6 +210,17 @@ async def test_a_case_is_taken_away_by_those_who_may(
         assert bundle.status_code == 200
         assert bundle.content.startswith(b"PK")
         assert bundle.headers["Content-Disposition"].startswith('attachment; filename="C-')
+    await tamper("UPDATE es.event SET data = set_byte(data, 9, 1) WHERE type = 'CaseRegistered'")
+    told = read(await auditor.get(f"{path}/bundle"), 409)
+    assert "not what was sealed" in told
+    assert (await auditor.get(f"{path}/bundle?anyway=true")).content.startswith(b"PK")
+
+
+async def test_exports_are_taken_away_by_those_who_may(
+    admin: httpx.AsyncClient, auditor: httpx.AsyncClient, visit: Visit
+) -> None:
+    path = await on_page(await registered(admin))
+    supervisor = await visit(Role.SUPERVISOR, "sam")
     for format in OF_A_CASE:
         file = await auditor.get(f"{path}/files/{format}")
         assert file.status_code == 200

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from api.commands.history import find
-from api.commands.opening import at_desk, ledger_option, looked, reason_option
+from api.commands.opening import at_desk, ledger_option, looked, printable, reason_option
 from casecore.errors import Rejected
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def bundle(
     casecore audit bundle C-K9D4-BRDR-Y8TB -o case.zip
     python3 verify.py             # in the unpacked folder, on any machine, without casecore
 
-    Its README.txt says what it is, and what it proves.
+    Its README.txt says what it is, and what it proves. Of a case that is not what was sealed it is
+    evidence of that: then this says what is wrong, and the exit code is 1.
     """
 
     async def work(desk: "Desk") -> "Bundle":
@@ -43,7 +44,7 @@ def bundle(
         if seal and desk.sealing:
             await desk.sealing.seal_now()
         case_id = await find(desk, case)
-        made = await bundle(desk, case_id)
+        made = await bundle(desk, case_id, anyway=True)
         await looked(desk, "bundle", f"casecore audit bundle {case}", case_id, reason)
         return made
 
@@ -60,3 +61,8 @@ def bundle(
             "file-unwritable", f"{path} cannot be written ({error.strerror}): name another with -o"
         ) from None
     click.echo(f"{path}: {len(made.body):,} bytes; unpack it, and type python3 verify.py")
+    for found in made.findings:
+        click.echo(printable(f"WRONG: {found.sentence}"), err=True)
+        click.echo(f"What that means: {found.means}", err=True)
+    if made.findings:
+        raise SystemExit(1)

@@ -74,8 +74,9 @@ def export(
     casecore export --format cloudevents --out ledger.jsonl.gz
 
     xes, csv and ocel have cases, whole up to the position: a log that was imported goes out in its
-    own words. cloudevents is the ledger itself, in its order; complete, it can be restored with
-    `casecore import`. Of one ledger at one position, the same comes out every time.
+    own words, without what clocks tell of the time before it came in. cloudevents is the ledger
+    itself, in its order; complete, it can be restored with `casecore import`. Of one ledger at one
+    position, the same comes out every time.
     """
     gzip = gzip or out.endswith(".gz")
     if out == STDOUT and sys.stdout.isatty() and (gzip or format == "ocel-sqlite"):

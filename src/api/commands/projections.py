@@ -49,12 +49,15 @@ projections.add_command(status)
 def rebuild(name: str | None, every: bool, anyway: bool, ledger: str | None, as_json: bool) -> None:
     """Make the rows of NAME anew from the whole ledger; the old ones serve meanwhile.
 
-    The new rows are compared with the old ones, which are kept: `rollback` goes back to them.
+    The new rows are compared with the old ones, which are kept: `rollback` goes back to them. One
+    that cannot be made anew now keeps no other; the exit code is 1 when one was left.
     """
     if every == (name is not None):
         raise click.UsageError("give the NAME of one, or --all")
+    left: list[Exception] = []
 
     async def work(desk: "Desk") -> "dict[str, Rebuilt]":
+        from casecore.errors import Conflict
         from casecore.following.rebuilding import rebuild
 
         done = {}
@@ -65,12 +68,19 @@ def rebuild(name: str | None, every: bool, anyway: bool, ledger: str | None, as_
                 def said(reached: int, total: int, of: str = projection.NAME) -> None:
                     show(reached, f"{of}: {reached:,} of {total:,} events")
 
-                done[projection.NAME] = await rebuild(
-                    desk.pool, desk.recorder, projection, anyway=anyway, said=said
-                )
+                try:
+                    done[projection.NAME] = await rebuild(
+                        desk.pool, desk.recorder, projection, anyway=anyway, said=said
+                    )
+                except Conflict as error:
+                    left.append(error)
         return done
 
     tell(at_desk(ledger, work, following=True), as_json)
+    for error in left:
+        click.echo(f"casecore: {error}", err=True)
+    if left:
+        raise SystemExit(1)
 
 
 @projections.command()

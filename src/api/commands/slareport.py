@@ -61,8 +61,9 @@ def report(
     async def work(desk: "Desk") -> None:
         from casecore.sla.reckoning import read_under, reckoned
         from casecore.sla.reporting import Report
-        from casecore.surveying import lives
+        from casecore.surveying import lives, refuse_no_time
 
+        refuse_no_time(received_from, received_before)
         book = await desk.books.latest()
         position = await desk.recorder.head()
         found = Report(desk.core.now(), queue)

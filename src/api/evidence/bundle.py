@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from importlib.resources import files
 from io import BytesIO
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from uuid import UUID
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -15,17 +15,21 @@ import msgspec
 
 from api.desk import Desk
 from api.evidence import timeline
+from casecore.case.decisions.intake import case_ref
+from casecore.case.events import CaseEvent
 from casecore.case.events.intake import CaseRegistered
-from casecore.errors import NotFound, Rejected
+from casecore.errors import CaseError, Conflict, NotFound, Rejected
 from casecore.ledger import Row
 from casecore.proof.notes import VerifierKey
 from casecore.proof.sealed import Checkpoint
 from casecore.recording import decode_event
-from casecore.verifying.case import Proved, prove, streams_of
+from casecore.verifying.case import Proved, prove, streams_of, verify_case
+from casecore.verifying.findings import Finding
 
 FORMAT = "casecore-evidence-1"
 EVENTS_MAX = 20_000
 """With so many events a bundle is some tens of megabytes, and made in memory."""
+OF_A_CASE = {event.__name__ for event in get_args(CaseEvent)}
 WHEN = (1980, 1, 1, 0, 0, 0)
 """The first time that a zip file can have: a bundle has no other than those of its events."""
 PLAIN_FILE = 0o100644 << 16
@@ -36,6 +40,8 @@ LEVEL = 6
 class Bundle(NamedTuple):
     name: str
     body: bytes
+    findings: Sequence[Finding]
+    """What of the case is not what was sealed: it is evidence of that, then."""
 
 
 class Evidence(NamedTuple):
@@ -43,22 +49,39 @@ class Evidence(NamedTuple):
 
     ledger: str
     case_id: UUID
-    registered: CaseRegistered
+    registered: CaseRegistered | None
     streams: Sequence[tuple[str, Sequence[Row]]]
     proved: Sequence[Proved]
     checkpoint: Checkpoint
     key: VerifierKey
+    findings: Sequence[Finding]
+
+    @property
+    def case_ref(self) -> str:
+        return self.registered.case_ref if self.registered else case_ref(self.case_id)
 
 
-async def bundle(desk: Desk, case_id: UUID) -> Bundle:
+async def bundle(desk: Desk, case_id: UUID, *, anyway: bool = False) -> Bundle:
+    """One that proves nothing but that something was changed is made only `anyway`."""
     evidence = await gather(desk, case_id)
-    return Bundle(f"{evidence.registered.case_ref}.zip", await asyncio.to_thread(packed, evidence))
+    if evidence.findings and not anyway:
+        first, *others = evidence.findings
+        more = f" (and {len(others)} more)" if others else ""
+        raise Conflict(
+            "evidence-wrong",
+            f"this case is not what was sealed: {first.sentence}{more}. {first.means} To have it as"
+            " evidence of that, ask again with anyway=true",
+            finding=first.code,
+            position=first.position,
+        )
+    body = await asyncio.to_thread(packed, evidence)
+    return Bundle(f"{evidence.case_ref}.zip", body, evidence.findings)
 
 
 async def gather(desk: Desk, case_id: UUID) -> Evidence:
     streams = await streams_of(desk.recorder, case_id)
     rows = sorted((row for stream in streams for row in stream), key=lambda row: row.position)
-    if not streams[0] or streams[0][0].type != CaseRegistered.__name__:
+    if not any(row.type in OF_A_CASE for row in streams[0]):
         raise NotFound("case-not-found", "there is no such case here: check the id")
     if len(rows) > EVENTS_MAX:
         raise Rejected(
@@ -74,17 +97,26 @@ async def gather(desk: Desk, case_id: UUID) -> Evidence:
             f"the case came to position {rows[-1].position}, and that is not sealed yet: ask again"
             " in a second, while `casecore serve` runs",
         )
-    registered = decode_event(streams[0][0].type, streams[0][0].data)
-    assert isinstance(registered, CaseRegistered)
+    report = await verify_case(desk.recorder, desk.sealed, case_id, key)
     return Evidence(
         ledger=desk.ledger,
         case_id=case_id,
-        registered=registered,
+        registered=registration(streams[0][0]),
         streams=[one for one in zip(("case", "clocks"), streams, strict=True) if one[1]],
         proved=await prove(desk.sealed, rows, checkpoint),
         checkpoint=checkpoint,
         key=key,
+        findings=report.findings,
     )
+
+
+def registration(row: Row) -> CaseRegistered | None:
+    """None if something else stands there, or it cannot be read: it was changed, then."""
+    try:
+        event = decode_event(row.type, row.data)
+    except (msgspec.MsgspecError, CaseError):
+        return None
+    return event if isinstance(event, CaseRegistered) else None
 
 
 def packed(evidence: Evidence) -> bytes:
@@ -117,7 +149,7 @@ def summary(evidence: Evidence) -> dict[str, object]:
         "format": FORMAT,
         "ledger": evidence.ledger,
         "case_id": evidence.case_id,
-        "case_ref": evidence.registered.case_ref,
+        "case_ref": evidence.case_ref,
         "streams": [
             {
                 "what": what,

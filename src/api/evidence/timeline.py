@@ -44,8 +44,10 @@ def html(evidence: "Evidence") -> str:
     return template().render(
         ledger=evidence.ledger,
         case_id=str(evidence.case_id),
+        case_ref=evidence.case_ref,
         registered=registered,
-        received=f"{registered.received_at:%Y-%m-%d %H:%M} UTC",
+        received=registered and f"{registered.received_at:%Y-%m-%d %H:%M} UTC",
+        findings=evidence.findings,
         entries=entries,
         first=entries[0],
         last=entries[-1],

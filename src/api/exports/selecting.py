@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 
 from casecore.case.events.intake import CaseRegistered, Channel
+from casecore.clockset.events import ClockBreached, ClockWarned
 from casecore.errors import NotFound, Rejected
 from casecore.recorder import Recorder
 from casecore.recording import Recorded
-from casecore.surveying import Life, lives
+from casecore.surveying import Life, lives, refuse_no_time
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,7 @@ class Progress:
 
 async def position_of(recorder: Recorder, selection: Selection) -> int:
     """The position that is asked for: now, unless one is named, or a time."""
+    refuse_no_time(selection.received_from, selection.received_before)
     if unknown := selection.case_ids - (await recorder.heads(list(selection.case_ids))).keys():
         raise NotFound("case-not-found", f"this ledger has no case {min(unknown)}: check the id")
     if selection.at_position is not None and selection.as_of is not None:
@@ -84,9 +86,26 @@ async def selected(
         wanted=selection.wants,
         moved=progress.reach,
     ):
+        life = as_logged(life)
         progress.cases += 1
         progress.events += len(life.facts)
         yield life
+
+
+def as_logged(life: Life) -> Life:
+    """Of a case from a log, without what clocks tell of the time before it came in: that was not
+    told then, and is no part of the log."""
+    if not is_from_log(life):
+        return life
+    came_in = life.facts[0].recorded_at
+    return life._replace(facts=[fact for fact in life.facts if not is_hindsight(fact, came_in)])
+
+
+def is_hindsight(fact: Recorded, came_in: datetime) -> bool:
+    match fact.event:
+        case ClockWarned(due_at=due_at) | ClockBreached(due_at=due_at):
+            return due_at is None or due_at <= came_in
+    return False
 
 
 def registration(life: Life) -> CaseRegistered:

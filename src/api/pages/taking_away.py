@@ -16,6 +16,7 @@ from api.given import AnyRequest, Door
 from api.looking import noted
 from api.pages.rendering import NO_STORE, SAFE
 from api.pages.signing_in import AUDITING, OfCase, id_of, visitor
+from api.proof import BundleAsked
 from api.reading import READ
 from casecore.errors import NotFound
 
@@ -73,7 +74,8 @@ def sends_files(door: Door) -> list[HTTPRouteHandler]:
         who = await visitor(door, request, AUDITING)
         case_id = id_of(request.path_params["case"])
         await scope.readable(who.caller, case_id)
-        made = await bundle(who.caller.desk, case_id)
+        asked = given.query(request, BundleAsked)
+        made = await bundle(who.caller.desk, case_id, anyway=asked.anyway)
         await noted(who.caller, request, "get_bundle", OfCase(case_id))
         return Answer(made.body, [(b"content-type", b"application/zip"), *attached(made.name)])
 

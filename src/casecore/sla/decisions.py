@@ -10,7 +10,14 @@ from casecore.case.events import CaseEvent
 from casecore.clocks.calendar import Calendar
 from casecore.clocks.instants import within_years
 from casecore.clocks.openings import Openings
-from casecore.clocks.targets import AnyTarget, ElapsedTime, OpenTime
+from casecore.clocks.targets import (
+    AnyTarget,
+    BusinessDays,
+    CalendarDays,
+    ElapsedTime,
+    OpenTime,
+    Weeks,
+)
 from casecore.errors import CaseError, NotFound, Rejected
 from casecore.sla.events import (
     CalendarDrafted,
@@ -32,6 +39,7 @@ PUBLISHERS = frozenset({Role.ADMIN, Role.SYSTEM})
 ENDS = frozenset({"CaseWithdrawn", "CaseMarkedNotComplaint"})
 """What alone ends a regulator's clock (I-29)."""
 PAUSABLE = (OpenTime, ElapsedTime)
+DAY_SECONDS = 86_400
 FIELDS: dict[str, dict[str, Any]] = {
     event.__name__: get_type_hints(event) for event in get_args(CaseEvent)
 }
@@ -221,7 +229,8 @@ def lenient(rule: TargetRule, what: str) -> Rejected:
 
 
 def refuse_unreckonable(state: SlaBook, policy: SlaPolicy, at: datetime) -> None:
-    """Refuse targets that leave no time, or that the calendar never comes to."""
+    """Refuse targets that leave no time, or too little for a warning, or that the calendar never
+    comes to."""
     published = state.calendar(policy.calendar_id)
     if published is None:
         raise Rejected(
@@ -239,6 +248,33 @@ def refuse_unreckonable(state: SlaBook, policy: SlaPolicy, at: datetime) -> None
                 raise Rejected(
                     refusal.code, f"target {rule.name}: {refusal}", field=f"targets.{rule.name}"
                 ) from None
+        refuse_never_warning(rule)
+
+
+def refuse_never_warning(rule: TargetRule) -> None:
+    """Refuse a warning that is before the beginning of all that the rule leaves time for."""
+    if rule.due_from is not None:
+        return  # An event may leave any time.
+    seconds_max = max(map(longest, targets(rule)))
+    for warn in rule.warnings:
+        if warn.seconds_left is not None and warn.seconds_left > seconds_max:
+            raise unsound(
+                rule,
+                f"warns with {warn.seconds_left} seconds left, of which there are never as many:"
+                f" make it {seconds_max} or less, or a percent",
+            )
+
+
+def longest(target: AnyTarget) -> int:
+    """How many seconds it leaves at most."""
+    match target:
+        case OpenTime(seconds=seconds) | ElapsedTime(seconds=seconds):
+            return seconds
+        case BusinessDays(days=days) | CalendarDays(days=days):
+            # The day of receipt is another, and one for all the hours by which a day may be longer.
+            return (days + 2) * DAY_SECONDS
+        case Weeks(weeks=weeks):
+            return (7 * weeks + 2) * DAY_SECONDS
 
 
 def targets(rule: TargetRule) -> Iterator[AnyTarget]:

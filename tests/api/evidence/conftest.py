@@ -16,6 +16,7 @@ from casecore.case.events.promises import PromiseKept, PromiseMade
 from casecore.clockset.events import ClockWarned
 from casecore.clockset.state import clockset_id
 from casecore.proof.sealing import ProofSettings
+from tests.casecore.verifying.conftest import tamper  # noqa: F401
 from tests.spec import CASE_ID, NOON, SYSTEM, registered
 from tests.telling import Telling
 

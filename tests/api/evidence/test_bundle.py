@@ -13,10 +13,11 @@ from api.evidence import timeline
 from api.evidence.bundle import bundle, gather
 from casecore.actors import Role
 from casecore.case.events.intake import NoteAdded
-from casecore.errors import NotFound, Rejected
+from casecore.errors import Conflict, NotFound, Rejected
 from tests.api.conftest import Client, Login
 from tests.api.making import problem, registered
 from tests.api.vectors import naughty_strings, needs_vectors
+from tests.casecore.verifying.conftest import Tamper
 from tests.spec import CASE_ID, NOON
 from tests.telling import Telling
 
@@ -37,6 +38,37 @@ async def test_the_same_events_under_the_same_checkpoint_give_the_same_bytes(des
         assert {info.date_time for info in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         readme = opened.read("README.txt").decode()
     assert all(name in readme for name in opened.namelist())
+
+
+TELLS = "UPDATE es.event SET data = convert_to({}, 'UTF8')"
+SHORTER = TELLS.format("replace(convert_from(data, 'UTF8'), 'Wochen', 'Tage')")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (SHORTER, "data-changed"),
+        (TELLS.format("'{'"), "data-changed"),
+        ("UPDATE es.event SET recorded_at = recorded_at - interval '1 day'", "time-changed"),
+        ("UPDATE es.event SET type = 'Unheard'", "envelope-changed"),
+        ("DELETE FROM es.event", "version-missing"),
+    ],
+)
+async def test_a_case_that_is_not_what_was_sealed_is_given_only_as_evidence_of_that(
+    desk: Desk, tamper: Tamper, change: str, code: str
+) -> None:
+    assert (await bundle(desk, CASE_ID)).findings == ()
+    await tamper(f"{change} WHERE ledger = {desk.id} AND position = 1")
+    with pytest.raises(Conflict) as refusal:
+        await bundle(desk, CASE_ID)
+    assert refusal.value.code == "evidence-wrong"
+    made = await bundle(desk, CASE_ID, anyway=True)
+    assert {found.code for found in made.findings} >= {code}
+    with zipfile.ZipFile(io.BytesIO(made.body)) as opened:
+        page = Page(opened.read("timeline.html").decode())
+    text = " ".join(page.text.split())
+    assert "This is not what was sealed" in text
+    assert made.findings[0].sentence in text
 
 
 async def test_what_is_not_sealed_yet_is_told_to_come_back(desk: Desk) -> None:

@@ -4,7 +4,7 @@ import gzip
 import io
 import re
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 from uuid import UUID
@@ -20,13 +20,15 @@ from api.imports.mapping import SHIPPED, ActivityMapping, read
 from api.imports.plan import Bad
 from api.imports.running import Report, run
 from casecore.case.events import CaseEvent
-from casecore.clockset.events import ClockEvent
+from casecore.clockset.events import ClockBreached, ClockEvent
 from casecore.core import Core
 from casecore.database import Pool, ledger_id
 from casecore.recorder import Recorder
 from tests.api.exports.conftest import EVERY_STORY, LEDGER
 from tests.api.exports.exporting import exported
 from tests.api.imports.shared import shared
+from tests.casecore.clockwork import Desk
+from tests.casecore.sla.given import policy, rule
 
 CASE_EVENTS = {event.__name__ for event in get_args(CaseEvent | ClockEvent)}
 Moment = tuple[str, str, datetime]
@@ -72,6 +74,52 @@ async def test_a_log_goes_out_as_it_came_in(core: Core) -> None:
     assert back == there
     variants = [Counter(tuple(m[:2] for m in trace) for _, trace in log) for log in (there, back)]
     assert variants[0] == variants[1]
+
+
+async def test_what_clocks_tell_of_a_log_that_came_in_as_history_is_no_part_of_it(
+    core: Core, tmp_path: Path
+) -> None:
+    path = tmp_path / "some.xes"
+    text = gzip.decompress(shared("incidents-closed.xes.gz").read_bytes()).decode()
+    path.write_text("</trace>".join(text.split("</trace>")[:20]) + "</trace></log>")
+    async with Desk.over(core.recorder.pool, core.recorder) as desk:
+        await desk.publish(policy(rule("first_response", 4), rule("resolution", 8)))
+        await came_in(core, path, "incidents")
+        await desk.turn(datetime.now(UTC).isoformat())
+    rows = await core.recorder.read(0, 10_000, types=[ClockBreached.__name__])
+    assert len(rows) >= 20
+    assert log_of(await exported(core.recorder, "xes")) == log_of(path.read_bytes())
+    for format in ("csv", "ocel-json"):
+        assert ClockBreached.__name__.encode() not in await exported(core.recorder, format)
+    assert ClockBreached.__name__.encode() in await exported(core.recorder, "cloudevents")
+
+
+async def test_what_clocks_tell_of_a_log_since_it_came_in_goes_out_too(
+    core: Core, tmp_path: Path
+) -> None:
+    path = tmp_path / "one.xes"
+    about = {
+        "concept:name": "Queued",
+        "lifecycle:transition": "Awaiting Assignment",
+        "org:group": "G1",
+        "organization country": "se",
+        "organization involved": "Org line A2",
+        "product": "PROD1",
+        "impact": "Low",
+    }
+    at = datetime.now(UTC) - timedelta(minutes=1)
+    of_event = "".join(f'<string key="{key}" value="{value}"/>' for key, value in about.items())
+    path.write_text(
+        '<log><trace><string key="concept:name" value="1"/>'
+        f'<event><date key="time:timestamp" value="{at.isoformat()}"/>{of_event}</event>'
+        "</trace></log>"
+    )
+    async with Desk.over(core.recorder.pool, core.recorder) as desk:
+        await desk.publish(policy(rule("resolution", 8)))
+        await came_in(core, path, "incidents")
+        await desk.turn((datetime.now(UTC) + timedelta(days=30)).isoformat())
+    [(_, moments)] = log_of(await exported(core.recorder, "xes"))
+    assert [activity for activity, *_ in moments] == ["Queued", ClockBreached.__name__]
 
 
 async def test_the_document_is_as_the_standard_has_it(day: Core) -> None:

@@ -33,7 +33,7 @@ from casecore.sla.events import (
     Warn,
 )
 from casecore.sla.state import SLA_BOOK_ID, SlaBook
-from tests.casecore.clocks.given import LONDON
+from tests.casecore.clocks.given import HOUR, LONDON
 from tests.casecore.sla.given import policy, rule
 from tests.spec import ADA, ADMIN, NOON, SAM, Spec, given
 
@@ -226,6 +226,34 @@ def test_a_rule_that_makes_no_sense_is_refused(changes: dict[str, object], code:
     error = book().when(publish(unsound), by=ADMIN).then_refused(code)
     assert error.field == "targets.resolution"
     book().when(DraftSlaPolicy(policy_id="x", policy=unsound), by=ADMIN).then_refused(code)
+
+
+@pytest.mark.parametrize(
+    ("targets", "seconds_max"),
+    [
+        ({"target": OpenTime(8 * HOUR)}, 8 * HOUR),
+        ({"target": None, "by_priority": {"urgent": ElapsedTime(HOUR)}}, HOUR),
+        ({"target": OpenTime(HOUR), "by_priority": {"low": OpenTime(9 * HOUR)}}, 9 * HOUR),
+        ({"target": CalendarDays(3), "paused_by": ()}, 5 * 24 * HOUR),
+        ({"target": Weeks(1), "paused_by": ()}, 9 * 24 * HOUR),
+        ({"target": BusinessDays(1, "as_received"), "paused_by": ()}, 3 * 24 * HOUR),
+    ],
+)
+def test_a_warning_that_no_target_leaves_time_for_is_refused(
+    targets: dict[str, object], seconds_max: int
+) -> None:
+    def warning(seconds_left: int) -> SlaPolicy:
+        warnings = (Warn(seconds_left=seconds_left),)
+        return policy(replace(rule("resolution", 8), warnings=warnings, **targets))
+
+    book().when(publish(warning(seconds_max)), by=ADMIN).then(published(warning(seconds_max)))
+    error = book().when(publish(warning(seconds_max + 1)), by=ADMIN).then_refused("policy-unsound")
+    assert f"make it {seconds_max} or less, or a percent" in str(error)
+
+
+def test_what_is_due_when_an_event_says_may_warn_any_time_before() -> None:
+    promise = policy(rule("promise", warnings=(Warn(seconds_left=1000 * HOUR),)))
+    book().when(publish(promise), by=ADMIN).then(published(promise))
 
 
 def test_two_targets_of_one_name_are_refused() -> None:
