@@ -22,6 +22,8 @@ EVENTS_A_SECOND = 10_000
 TICK_SECONDS = 0.01
 AT_ONCE = int(EVENTS_A_SECOND * TICK_SECONDS)
 SEALED_SECONDS_MAX = 60.0
+TURNS = 4
+"""How many in each round: a difference of a few in a hundred does not show in a few."""
 
 UNSEALED = "the same, and nothing seals"
 
@@ -94,7 +96,7 @@ async def with_and_without(bench: Bench, sealing: Sealing, side: Side) -> dict[s
             await until_sealed(bench)  # What the other wrote in its turn.
             return await side()
 
-    return await in_turns(bench.pace.rounds, sealed=sealed, unsealed=side)
+    return await in_turns(TURNS * bench.pace.rounds, sealed=sealed, unsealed=side)
 
 
 async def append_p50(bench: Bench) -> float:

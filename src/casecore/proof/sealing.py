@@ -24,6 +24,9 @@ GATHER_SECONDS = 0.4
 """How long to let more come together: a checkpoint costs as much for one event as for hundreds."""
 LOOK_SECONDS = 0.5
 """How soon the ledger is looked at again when nobody told of anything new."""
+YIELD_SECONDS = 0.25
+"""How long to leave the store to those who append, after each `LEAVES_MAX` of a great many while
+they go on: then 16,000 a second are sealed, and the rest when they are done."""
 EXPORT_SECONDS = 1.0
 """How long after one checkpoint the next goes out of the house; it is the newest by then."""
 RETRY_SECONDS_MIN = 1.0
@@ -102,7 +105,7 @@ class Sealing:
             raise self.findings[0].refusal()
         key = SealingKey.ensured(self.key_path)
         with suppress(Moved):  # Somebody else has sealed it.
-            await self.turn(key)
+            await self.turn(key, pause=0.0)
         for export in self.exports:
             await export.bring()
         return await self.ledger.latest()
@@ -125,8 +128,8 @@ class Sealing:
     def wake(self, *_news: object) -> None:
         self._woken.set()
 
-    async def turn(self, key: SealingKey) -> None:
-        """Seal all there is by now."""
+    async def turn(self, key: SealingKey, *, pause: float = YIELD_SECONDS) -> None:
+        """Seal all there is, pausing while more and more comes."""
         self._woken.clear()
         if self._edge is None:
             latest = await self.ledger.latest()
@@ -140,6 +143,8 @@ class Sealing:
             raise Moved
         while self._edge.size < head:
             await self._seal(self._edge, min(head, self._edge.size + LEAVES_MAX), key)
+            if self._edge.size < head < await self.ledger.head():
+                await asyncio.sleep(pause)
 
     async def _seal(self, edge: Edge, size: int, key: SealingKey) -> None:
         grown, tiles = edge.grow(await self.ledger.leaves(edge.size, size))
