@@ -12,7 +12,15 @@ import msgspec
 from api import keys
 from benchmarks import doors
 from benchmarks.doors import Server
-from benchmarks.ledgers import EVENTS_PER_CASE, LEDGER, SUPERVISOR, Bench, fill, long_case
+from benchmarks.ledgers import (
+    EVENTS_PER_CASE,
+    LEDGER,
+    MAILBOX,
+    SUPERVISOR,
+    Bench,
+    fill,
+    long_case,
+)
 from benchmarks.load import SERIAL, Outcome, Plan
 from benchmarks.measuring import Compared, Target, in_turns
 from benchmarks.peers import keep_as_many_in_stock
@@ -25,6 +33,8 @@ REQUESTS_MAX = 100_000
 """In a round; their serial numbers make their idempotency keys."""
 LONG_CASE_EVENTS = 300
 CATCH_UP_SECONDS_MAX = 300.0
+TURNS = 3
+"""How many in each round, to tell what little a note costs."""
 
 BODY = msgspec.json.encode(
     {"text": f"The depot was asked again, and will call back by noon. Request {SERIAL}."}
@@ -34,11 +44,15 @@ BODY = msgspec.json.encode(
 class Doors:
     """Our server and the peers', and the load they are put under."""
 
-    def __init__(self, bench: Bench, ours: Server, peer: Server, key: str) -> None:
+    def __init__(
+        self, bench: Bench, ours: Server, peer: Server, key: str, service_key: str
+    ) -> None:
         self.bench = bench
         self.ours = ours
         self.peer = peer
         self.authorization = {"Authorization": f"Bearer {key}"}
+        self.as_service = {"Authorization": f"Bearer {service_key}"}
+        """Of what services read no note is taken."""
         self.first = 0
         self.first_touches: list[float] = []
 
@@ -47,11 +61,12 @@ class Doors:
     async def open(cls, bench: Bench) -> AsyncIterator[Self]:
         pool = bench.desks.pool
         _, key = await keys.create(pool, LEDGER, SUPERVISOR.id, SUPERVISOR.role, "benchmark")
+        _, other = await keys.create(pool, LEDGER, MAILBOX.id, MAILBOX.role, "benchmark")
         async with (
             doors.casecore(bench.url, bench.folder) as ours,
             doors.peer(bench.url) as peer,
         ):
-            yield cls(bench, ours, peer, key)
+            yield cls(bench, ours, peer, key, other)
 
     async def commands(self) -> float:
         """Commands a second on cases of twenty events, each of which had one command before."""
@@ -90,13 +105,19 @@ class Doors:
             )
         )
 
-    async def get(self, server: Server, path: str, connections: int) -> Outcome:
+    async def get(
+        self,
+        server: Server,
+        path: str,
+        connections: int,
+        authorization: dict[str, str] | None = None,
+    ) -> Outcome:
         return await server.load(
             Plan(
                 port=server.port,
                 method="GET",
                 paths=[path],
-                headers=self.authorization,
+                headers=authorization or self.authorization,
                 body="",
                 connections=connections,
                 seconds=self.bench.pace.seconds,
@@ -171,22 +192,39 @@ async def reads(bench: Bench) -> list[Compared]:
             ours=lambda: milliseconds(doors.get(doors.ours, path, CONNECTIONS)),
             empty=lambda: milliseconds(doors.get(doors.peer, "/empty", CONNECTIONS)),
         )
+        noted = await in_turns(
+            TURNS * bench.pace.rounds,
+            noted=lambda: milliseconds(doors.get(doors.ours, path, CONNECTIONS)),
+            unnoted=lambda: milliseconds(
+                doors.get(doors.ours, path, CONNECTIONS, doors.as_service)
+            ),
+        )
     what = f"GET /v1/cases/{{id}}, {LONG_CASE_EVENTS} events, p50"
     target = Target("at most", 2)
     return [
+        *(
+            Compared(
+                f"{what}, {connections}",
+                events,
+                "ms",
+                figures["ours"],
+                "an empty Litestar route",
+                figures["empty"],
+                target,
+            )
+            for connections, figures in (
+                ("1 connection", alone),
+                (f"{CONNECTIONS} connections", together),
+            )
+        ),
         Compared(
-            f"{what}, {connections}",
+            f"{what}, {CONNECTIONS} connections, by a person, which is noted",
             events,
             "ms",
-            figures["ours"],
-            "an empty Litestar route",
-            figures["empty"],
-            target,
-        )
-        for connections, figures in (
-            ("1 connection", alone),
-            (f"{CONNECTIONS} connections", together),
-        )
+            noted["noted"],
+            "the same by a service, which is not",
+            noted["unnoted"],
+        ),
     ]
 
 

@@ -31,6 +31,7 @@ from casecore.embedded import DATABASE, Embedded
 
 LEDGER = "main"
 SUPERVISOR = Actor("sam", Role.SUPERVISOR)
+MAILBOX = Actor("mailbox", Role.SERVICE)
 EVENTS_PER_CASE = 20
 AT_ONCE = 64
 NOTES_PER_REQUEST = 50
@@ -98,8 +99,11 @@ async def fill(desk: Desk, events: int) -> list[UUID]:
 
 
 async def long_case(desk: Desk, events: int) -> UUID:
-    """One case that much was written about."""
-    (case_id,) = await fill(desk, EVENTS_PER_CASE)
+    """One case that much was written about, registered by a service, so that it may read it."""
+    case_id = uuids.uuid7()
+    register, *others = a_complaint()
+    await desk.core.execute(Case, case_id, register, by=MAILBOX)
+    await desk.core.execute(Case, case_id, *others, by=SUPERVISOR)
     for first in range(EVENTS_PER_CASE, events, NOTES_PER_REQUEST):
         numbers = range(first, min(first + NOTES_PER_REQUEST, events))
         notes = [AddNote(text=f"Note {number}: the depot was asked again.") for number in numbers]
