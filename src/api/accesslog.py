@@ -14,11 +14,11 @@ from itertools import islice
 from uuid import UUID
 
 import msgspec
-import uuid_utils.compat as uuids
+import uuid_utils
 
 from casecore.actors import Actor, Role
 from casecore.appender import UNKNOWN
-from casecore.database import Pool
+from casecore.database import Pool, quick
 
 LATE_SECONDS_MAX = 0.5
 """How long a note waits for others to be written with."""
@@ -48,13 +48,17 @@ class Access(msgspec.Struct, frozen=True):
     """Why, if they said."""
 
 
+Note = tuple[datetime, Actor, str, str, UUID | None, str | None]
+"""What a read leaves behind, of which an `Access` is made when it is written."""
+
+
 class AccessLog:
     """Of one ledger."""
 
     def __init__(self, pool: Pool, ledger: int) -> None:
         self.pool = pool
         self.ledger = ledger
-        self._waiting: deque[Access] = deque()
+        self._waiting: deque[Note] = deque()
         """Not written yet, or not known to be."""
         self._writer: asyncio.Task[None] | None = None
         """While any wait."""
@@ -65,13 +69,11 @@ class AccessLog:
     async def note(
         self, actor: Actor, what: str, target: str, case_id: UUID | None, reason: str | None
     ) -> None:
-        at = datetime.now(UTC)
+        note = datetime.now(UTC), actor, what, target, case_id, reason
         while len(self._waiting) >= WAITING_MAX:
             self._room.clear()
             await self._room.wait()
-        self._waiting.append(
-            Access(uuids.uuid7(), at, actor.id, actor.role, what, target, case_id, reason)
-        )
+        self._waiting.append(note)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
         elif len(self._waiting) >= BATCH_MAX:
@@ -95,14 +97,14 @@ class AccessLog:
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait({self._writer})
-        for read in self._waiting:
-            logger.error(LOST, self.ledger, told(read))
+        for note in self._waiting:
+            logger.error(LOST, self.ledger, told(access(note)))
 
     async def _write(self) -> None:
         try:
             while self._waiting:
                 await self._gather()
-                batch = [*islice(self._waiting, BATCH_MAX)]
+                batch = [access(note) for note in islice(self._waiting, BATCH_MAX)]
                 await self._insert(batch)
                 for _ in batch:
                     self._waiting.popleft()
@@ -148,6 +150,12 @@ class AccessLog:
                 return
             else:
                 return
+
+
+def access(note: Note) -> Access:
+    at, actor, what, target, case_id, reason = note
+    id = quick(uuid_utils.uuid7().bytes)
+    return Access(id, at, actor.id, actor.role, what, target, case_id, reason)
 
 
 def told(read: Access) -> str:

@@ -17,9 +17,8 @@ async def noted(caller: Caller, request: AnyRequest, what: str, params: Any) -> 
     if caller.actor.role in NO_PEOPLE:
         return
     case_id: UUID | None = request.path_params.get("case_id") or getattr(params, "case_id", None)
-    query = request.scope["query_string"].decode("ascii", "replace")
-    path = request.scope["path"]
-    target = f"{path}?{query}" if query else path
+    path, query = request.scope["path"], request.scope["query_string"]
+    target = f"{path}?{query.decode('ascii', 'replace')}" if query else path
     log, reason = caller.desk.access_log, reason_of(request)
     await log.note(caller.actor, what, target[:TARGET_MAX], case_id, reason)
 
