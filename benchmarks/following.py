@@ -12,16 +12,21 @@ from api.garbage import look_seldom
 from benchmarks.ledgers import EVENTS_PER_CASE, LEDGER, SUPERVISOR, Bench, fill
 from benchmarks.measuring import Compared, Target
 from benchmarks.peer_projection import followed_a_second
+from casecore.actors import Actor, Role
 from casecore.case.decisions.contact import RecordProgressUpdate
 from casecore.case.state import Case
-from casecore.database import Pool
+from casecore.database import Pool, ledger_id, ledgers
 from casecore.following.feed import Feed
 from casecore.following.generations import drop, of_ledger
 from casecore.following.projection import Projection, shapes
 from casecore.following.rebuilding import rebuild
 from casecore.recorder import Recorder
+from casecore.sla.files import pack, read_book
+from casecore.sla.state import SLA_BOOK_ID, SlaBook
 from projections import PROJECTIONS, cases
 
+CLOCKED = "clocked"
+CLOCKED_EVENTS = 20_000
 SMALL = 100_000
 """What a ledger of a million is compared with: its own first events."""
 EVENTS_A_SECOND = 50
@@ -54,12 +59,17 @@ async def follow(bench: Bench) -> list[Compared]:
     look_seldom()  # As every process does that follows.
     desk, pool = bench.desk, bench.desks.pool
     events = await desk.recorder.head()
+    clocked = await caught_up_with_policies(bench)
     one, growth = await caught_up(pool, desk.recorder, [cases])
     together, _ = await caught_up(pool, desk.recorder, PROJECTIONS)
     rebuilt = await rebuild(pool, desk.recorder, cases)
     stock = await asyncio.to_thread(followed_a_second, bench.url, min(STOCK_EVENTS, events))
     rates = [
         row(f"catching up, {len(PROJECTIONS)} read models, events", events, together, 20_000),
+        Compared(
+            f"catching up, {len(PROJECTIONS)} read models, with SLA policies in force, events",
+            *(CLOCKED_EVENTS, "/s", [clocked]),
+        ),
         row("catching up, one read model (cases), events", events, one, 60_000),
         Compared(
             "catching up, one read model (cases), events",
@@ -106,11 +116,21 @@ def row(what: str, events: int, rate: float, at_least: float) -> Compared:
     return Compared(what, events, "/s", [rate], target=Target("at least", at_least))
 
 
+async def caught_up_with_policies(bench: Bench) -> float:
+    """The same in a ledger whose cases have clocks."""
+    desk = await bench.desks.desk(CLOCKED)
+    policies = read_book(pack("desk"))
+    await desk.core.execute(SlaBook, SLA_BOOK_ID, *policies, by=Actor("bench", Role.ADMIN))
+    await fill(desk, CLOCKED_EVENTS)
+    rate, _ = await caught_up(bench.desks.pool, desk.recorder, PROJECTIONS)
+    return rate
+
+
 async def caught_up(
     pool: Pool, recorder: Recorder, projections: Sequence[Projection]
 ) -> tuple[float, tuple[float, float] | None]:
     """How many events a second they take in from the beginning, and at first and at last."""
-    await forget(pool, recorder.id)
+    await forget(pool)
     events = await recorder.head()
     feed = Feed(pool, recorder, projections)
     began = perf_counter()
@@ -126,14 +146,15 @@ async def caught_up(
     return events / (ended - began), (SMALL / (first - began), SMALL / (ended - rest))
 
 
-async def forget(pool: Pool, ledger: int) -> None:
-    """Drop all read models, so that they begin anew."""
+async def forget(pool: Pool) -> None:
+    """Drop all read models of all ledgers, so that they begin anew."""
     known = {projection.NAME: projection for projection in PROJECTIONS}
     async with pool.acquire() as db, db.transaction():
         for shape in {shape for one in PROJECTIONS for shape in shapes(one)}:
             await shape.drop(db)
-        for generation in await of_ledger(pool, ledger):
-            await drop(db, known[generation.name], [generation])
+        for name in await ledgers(pool):
+            for generation in await of_ledger(pool, await ledger_id(pool, name)):
+                await drop(db, known[generation.name], [generation])
 
 
 async def memory(bench: Bench) -> float:
