@@ -126,7 +126,7 @@ class Doors:
 
     async def caught_up(self) -> None:
         """Until our server's read models are at the ledger's head, and no longer at work."""
-        head = await self.bench.events()
+        head = await self.bench.desk.recorder.head()
         url = f"http://127.0.0.1:{self.ours.port}/v1/cases"
         params = {"limit": 1, "min_position": head}
         async with httpx.AsyncClient(headers=self.authorization) as client:
