@@ -20,7 +20,7 @@ ROWS = (
     "import of 1,000 CFPB rows, events | COPY of the same rows, with the same indexes",
     "GET /v1/cases/{id}, 300 events, p50, 1 connection | an empty Litestar route",
     "GET /v1/cases/{id}, 300 events, p50, 32 connections | an empty Litestar route",
-    "GET /v1/cases/{id}, 300 events, p50, 32 connections, by a person, which is noted | the same by",
+    "GET /v1/cases/{id}, 300 events, p50, 32 connections, by a person, which is noted | the same",
     "catching up, 9 read models, events | ",
     "catching up, 9 read models, with SLA policies in force, events | ",
     "rebuilding one read model (cases), events | ",
