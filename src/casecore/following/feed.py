@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from casecore.appender import UNKNOWN
@@ -166,9 +166,7 @@ class Feed:
                 after = min((follower.position for follower in followers), default=head)
                 while news := await read(self.recorder, after, head):
                     after = news[-1].position
-                    for follower in followers:
-                        if not await follower.apply(news):
-                            self._lose(follower)
+                    await all_of(self._apply(follower, news) for follower in followers)
                     followers = [*self._followers.values()]
                 self._moved()
                 if self.position >= head:
@@ -330,14 +328,17 @@ class Feed:
     async def _tell(self, follower: Follower, news: Sequence[Recorded] | None = None) -> None:
         """Of this news, or else of what it reads for itself. One that fails keeps no other."""
         try:
-            async with self._writing:
-                if news is None:
-                    news = await read(self.recorder, follower.position)
-                if not await follower.apply(news):
-                    self._lose(follower)
+            if news is None:
+                news = await read(self.recorder, follower.position)
+            await self._apply(follower, news)
         except Exception as error:
             log(logger, error, "%s stopped at %d", follower.projection.NAME, follower.position)
         self._moved()
+
+    async def _apply(self, follower: Follower, news: Sequence[Recorded]) -> None:
+        async with self._writing:
+            if not await follower.apply(news):
+                self._lose(follower)
 
     async def _fold(
         self, concerned: Sequence[Follower], news: Sequence[Recorded], idle: Sequence[Follower]
@@ -398,6 +399,13 @@ class Feed:
 async def read(recorder: Recorder, after: int, upto: int | None = None) -> list[Recorded]:
     rows = await recorder.read(after, limit=BATCH_MAX, upto=upto)
     return [from_row(recorder.ledger, row) for row in rows]
+
+
+async def all_of(work: Iterable[Awaitable[None]]) -> None:
+    """Until all of it is done or has failed; raise the first failure."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 async def happens(event: asyncio.Event, seconds: float) -> None:
