@@ -517,6 +517,30 @@ async def test_one_that_goes_by_another_stream_knows_it_as_it_was_then(
     assert await stored() == [(3, "thrice three")]
 
 
+async def test_one_that_cannot_learn_what_it_goes_by_stops_and_says_so_and_keeps_no_other(
+    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, case_id = await new_case(core), await new_case(core)
+    strokes = reckoned(words)
+    feed = await feeds.started(strokes, projection("other"))
+    await feed.reached(2, SOON)
+
+    def learn(self: Words, event: Any, position: int) -> None:
+        raise ValueError("that is no word")
+
+    with monkeypatch.context() as context:
+        context.setattr(Words, "learn", learn)
+        await noted(core, words, "twice")
+        position = await noted(core, case_id, "one")
+        [other, stopped] = await settled(feed)
+        assert (other.lag, stopped.standing, stopped.position) == (0, "stopped", 2)
+        assert "that is no word" in str(stopped.error)
+    await feed.reached(position, SOON)
+    assert [row["text"] for row in await pool.fetch("SELECT text FROM ops.strokes")] == [
+        "twice one"
+    ]
+
+
 async def test_those_that_nothing_new_is_for_come_as_far_all_the_same(
     core: Core, pool: Pool, feeds: Feeds
 ) -> None:
