@@ -20,6 +20,7 @@ from casecore.errors import Conflict, NotFound, Unavailable
 from casecore.following import feed as feeding
 from casecore.following import filling
 from casecore.following.feed import Feed
+from casecore.following.follower import Follower
 from casecore.following.parking import Replayed, parked, replay_parked
 from casecore.following.progress import Progress
 from casecore.following.projection import Projection, Reference
@@ -237,6 +238,37 @@ async def test_following_goes_on_after_its_connections_are_lost(
 
     assert await feed.reached(position, SOON) == position
     assert await tallies(pool) == {case_id: (1, "after the storm")}
+
+
+async def test_after_an_outage_a_read_waits_for_those_that_are_not_followed_again_yet(
+    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = await feeds.started(projection("one"), projection("other"))
+    case_id = await new_case(core)
+    await feed.reached(1, SOON)
+    begin, may_begin, begun = Follower.begin, asyncio.Event(), list[Follower]()
+
+    async def in_their_time(follower: Follower) -> None:
+        begun.append(follower)
+        if len(begun) > 1:
+            await may_begin.wait()
+        await begin(follower)
+
+    async def lost(*_: Any) -> list[Recorded]:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Follower, "begin", in_their_time)
+    with monkeypatch.context() as storm:
+        storm.setattr(feeding, "read", lost)
+        async with asyncio.timeout(SOON):
+            while len(begun) < 2:  # noqa: ASYNC110, another task has no event
+                await asyncio.sleep(0.01)
+    position = await noted(core, case_id, "after the storm")
+    with pytest.raises(Unavailable):
+        await feed.reached(position, 0.5)
+    may_begin.set()
+    await feed.reached(position, SOON)
+    assert await tallies(pool, "one") == await tallies(pool, "other")
 
 
 async def test_a_read_waits_for_what_was_written_but_not_for_ever(core: Core, feeds: Feeds) -> None:
