@@ -60,10 +60,13 @@ class AccessLog:
         self.ledger = ledger
         self._waiting: deque[Note] = deque()
         """Not written yet, or not known to be."""
+        self._done = 0
+        """How many have been written since this began."""
         self._writer: asyncio.Task[None] | None = None
         """While any wait."""
         self._hurry = asyncio.Event()
-        self._room = asyncio.Event()
+        self._fewer = asyncio.Event()
+        """Some were written, or the writer has ended."""
         self._flushing = 0
 
     async def note(
@@ -71,8 +74,8 @@ class AccessLog:
     ) -> None:
         note = datetime.now(UTC), actor, what, target, case_id, reason
         while len(self._waiting) >= WAITING_MAX:
-            self._room.clear()
-            await self._room.wait()
+            self._fewer.clear()
+            await self._fewer.wait()
         self._waiting.append(note)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
@@ -80,12 +83,14 @@ class AccessLog:
             self._hurry.set()
 
     async def flush(self) -> None:
-        """Wait until all that was noted is written."""
+        """Wait until all that was noted by now is written, whatever comes meanwhile."""
+        upto = self._done + len(self._waiting)
         self._flushing += 1
         self._hurry.set()
         try:
-            while self._writer is not None:
-                await asyncio.wait({self._writer})
+            while self._done < upto and self._writer is not None:
+                self._fewer.clear()
+                await self._fewer.wait()
         finally:
             self._flushing -= 1
 
@@ -93,7 +98,8 @@ class AccessLog:
         """Write what is waiting; what the database does not take in time is told to the log."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS_MAX):
-                await self.flush()
+                while self._writer is not None:
+                    await self.flush()
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait({self._writer})
@@ -108,9 +114,11 @@ class AccessLog:
                 await self._insert(batch)
                 for _ in batch:
                     self._waiting.popleft()
-                self._room.set()
+                self._done += len(batch)
+                self._fewer.set()
         finally:
             self._writer = None
+            self._fewer.set()
 
     async def _gather(self) -> None:
         if self._flushing or len(self._waiting) >= BATCH_MAX:

@@ -27,6 +27,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self.until is None:  # It came right behind another, in what was received with that.
+            self.await_request()
         # For an answer without end, whose reader may have stopped reading.
         self.scope["state"]["cut"] = self.transport.abort
 

@@ -227,6 +227,26 @@ async def test_one_that_cannot_be_recorded_does_not_hold_up_the_others(
     assert "/nul" in caplog.text
 
 
+async def test_who_waits_for_what_was_noted_does_not_wait_for_what_comes_after(
+    pool: Pool,
+) -> None:
+    log = AccessLog(pool, 1)
+    await note(log, "/before")
+
+    async def read_on() -> None:
+        while True:
+            await note(log)
+            await asyncio.sleep(0)
+
+    reading = asyncio.create_task(read_on())
+    try:
+        await asyncio.wait_for(log.flush(), 5)
+    finally:
+        reading.cancel()
+    assert await pool.fetchval("SELECT true FROM sys.access_log WHERE target = '/before'")
+    await log.close()
+
+
 async def test_closing_writes_what_waits(pool: Pool) -> None:
     log = AccessLog(pool, 1)
     for _ in range(1_200):

@@ -137,6 +137,17 @@ async def test_whoever_does_not_finish_a_request_is_cut_off(
         writer.close()
 
 
+async def test_nor_does_one_that_came_right_behind_another_wait_for_ever(
+    desks: Desks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS_MAX", 0.3)
+    begun = b"POST /sign-in HTTP/1.1\r\nHost: desk\r\nContent-Length: 9\r\n\r\n"
+    async with raw(desks) as connect:
+        reader, writer = await connect()
+        writer.write(b"GET /v1/health/live HTTP/1.1\r\nHost: desk\r\n\r\n" + begun)
+        assert b'"live"' in await asyncio.wait_for(reader.read(), 3)
+
+
 async def test_a_body_that_does_not_come_is_answered_and_one_cut_short_is_not_logged(
     desks: Desks,
     monkeypatch: pytest.MonkeyPatch,

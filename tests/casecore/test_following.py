@@ -20,6 +20,7 @@ from casecore.errors import Conflict, NotFound, Unavailable
 from casecore.following import feed as feeding
 from casecore.following import filling
 from casecore.following.feed import Feed
+from casecore.following.follower import Follower
 from casecore.following.parking import Replayed, parked, replay_parked
 from casecore.following.progress import Progress
 from casecore.following.projection import Projection, Reference
@@ -237,6 +238,37 @@ async def test_following_goes_on_after_its_connections_are_lost(
 
     assert await feed.reached(position, SOON) == position
     assert await tallies(pool) == {case_id: (1, "after the storm")}
+
+
+async def test_after_an_outage_a_read_waits_for_those_that_are_not_followed_again_yet(
+    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = await feeds.started(projection("one"), projection("other"))
+    case_id = await new_case(core)
+    await feed.reached(1, SOON)
+    begin, may_begin, begun = Follower.begin, asyncio.Event(), list[Follower]()
+
+    async def in_their_time(follower: Follower) -> None:
+        begun.append(follower)
+        if len(begun) > 1:
+            await may_begin.wait()
+        await begin(follower)
+
+    async def lost(*_: Any) -> list[Recorded]:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Follower, "begin", in_their_time)
+    with monkeypatch.context() as storm:
+        storm.setattr(feeding, "read", lost)
+        async with asyncio.timeout(SOON):
+            while len(begun) < 2:  # noqa: ASYNC110, another task has no event
+                await asyncio.sleep(0.01)
+    position = await noted(core, case_id, "after the storm")
+    with pytest.raises(Unavailable):
+        await feed.reached(position, 0.5)
+    may_begin.set()
+    await feed.reached(position, SOON)
+    assert await tallies(pool, "one") == await tallies(pool, "other")
 
 
 async def test_a_read_waits_for_what_was_written_but_not_for_ever(core: Core, feeds: Feeds) -> None:
@@ -515,6 +547,30 @@ async def test_one_that_goes_by_another_stream_knows_it_as_it_was_then(
     await rebuild(pool, core.recorder, strokes)
     assert await tallies(pool) == {case_id: (3, "thrice three")}
     assert await stored() == [(3, "thrice three")]
+
+
+async def test_one_that_cannot_learn_what_it_goes_by_stops_and_says_so_and_keeps_no_other(
+    core: Core, pool: Pool, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, case_id = await new_case(core), await new_case(core)
+    strokes = reckoned(words)
+    feed = await feeds.started(strokes, projection("other"))
+    await feed.reached(2, SOON)
+
+    def learn(self: Words, event: Any, position: int) -> None:
+        raise ValueError("that is no word")
+
+    with monkeypatch.context() as context:
+        context.setattr(Words, "learn", learn)
+        await noted(core, words, "twice")
+        position = await noted(core, case_id, "one")
+        [other, stopped] = await settled(feed)
+        assert (other.lag, stopped.standing, stopped.position) == (0, "stopped", 2)
+        assert "that is no word" in str(stopped.error)
+    await feed.reached(position, SOON)
+    assert [row["text"] for row in await pool.fetch("SELECT text FROM ops.strokes")] == [
+        "twice one"
+    ]
 
 
 async def test_those_that_nothing_new_is_for_come_as_far_all_the_same(

@@ -70,6 +70,8 @@ class Feed:
         self._followers: dict[ShardId, Follower] = {}
         self._elsewhere: dict[ShardId, int] = {}
         """How far the shards have come that others follow, when last looked."""
+        self._looked = False
+        """Whether that, with what is followed here, is all there is."""
         self._position = 0
         self._behind: dict[Follower, asyncio.Task[None]] = {}
         self._writing = asyncio.Semaphore(CONNECTIONS_MAX)
@@ -265,6 +267,7 @@ class Feed:
         )
         found = {(name, number, shard): position for name, number, shard, position in rows}
         self._elsewhere = {id: at for id, at in found.items() if id not in self._followers}
+        self._looked = True
         self._moved()
 
     async def _follow(self) -> None:
@@ -295,6 +298,7 @@ class Feed:
         of it, as nothing of theirs waits for the disk."""
         self._followers.clear()
         self._elsewhere.clear()
+        self._looked = False
         self._position = 0
         self._lost.set()
 
@@ -386,6 +390,8 @@ class Feed:
             await happens(self._asked, BUSY_GATHER_SECONDS if busy else GATHER_SECONDS)
 
     def _moved(self) -> None:
+        if not self._looked:
+            return  # One that is not known of yet may be further behind.
         places = [follower.position for follower in self._followers.values()]
         places += self._elsewhere.values()
         if not self.projections:

@@ -105,8 +105,8 @@ class Follower:
         position = max(upto, news[-1].position if news else 0)
         if position <= self.position:
             return True
-        batches = {self: self.batch(news)}
         try:
+            batches = {self: self.batch(news)}
             try:
                 return self in await fold(self.pool, batches, position)
             except REFUSED:

@@ -131,22 +131,23 @@ class Sealing:
     async def turn(self, key: SealingKey, *, pause: float = YIELD_SECONDS) -> None:
         """Seal all there is, pausing while more and more comes."""
         self._woken.clear()
-        if self._edge is None:
+        edge = self._edge
+        if edge is None:
             latest = await self.ledger.latest()
-            self._edge = await self.ledger.edge(latest)
+            edge = self._edge = await self.ledger.edge(latest)
             if latest is not None:
                 # The key may be another one than then.
                 self._export(self._signed(latest.size, latest.root, key), latest.size, key)
         head = await self.ledger.head()
-        if head < self._edge.size:
+        if head < edge.size:
             self._edge = None
             raise Moved
-        while self._edge.size < head:
-            await self._seal(self._edge, min(head, self._edge.size + LEAVES_MAX), key)
-            if self._edge.size < head < await self.ledger.head():
+        while edge.size < head:
+            edge = await self._seal(edge, min(head, edge.size + LEAVES_MAX), key)
+            if edge.size < head < await self.ledger.head():
                 await asyncio.sleep(pause)
 
-    async def _seal(self, edge: Edge, size: int, key: SealingKey) -> None:
+    async def _seal(self, edge: Edge, size: int, key: SealingKey) -> Edge:
         grown, tiles = edge.grow(await self.ledger.leaves(edge.size, size))
         root = grown.root()
         note = self._signed(size, root, key)
@@ -160,8 +161,9 @@ class Sealing:
         if not row["sealed"]:
             self._edge = None
             raise Moved
-        self._edge = grown
+        self._edge, self.failure = grown, None
         self._export(note, size, key)
+        return grown
 
     def _signed(self, size: int, root: bytes, key: SealingKey) -> str:
         return key.sign(Head(origin(self.ledger.ledger), size, root))

@@ -145,15 +145,13 @@ class Book:
         """What it has learned already is passed over."""
         if 0 < position <= self.position:
             return
-        self.position = position
-        self._positions.append(position)
         self._in_force.clear()
         match event:
             case CalendarPublished():
                 id, version = event.calendar_id, event.version
-                self._calendars.setdefault(id, []).append((position, version))
                 self._openings[id, version] = Openings(event.calendar)
                 self._zones[id, version] = event.calendar.zone
+                self._calendars.setdefault(id, []).append((position, version))
             case SlaPolicyPublished():
                 id, version, policy = event.policy_id, event.version, event.policy
                 self._policies[id, version] = policy
@@ -170,6 +168,9 @@ class Book:
                 pass
             case _:
                 assert_never(event)
+        # At last: what could not be learned is not passed over when it comes again.
+        self._positions.append(position)
+        self.position = position
 
     @property
     def events(self) -> frozenset[str]:

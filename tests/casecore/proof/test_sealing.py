@@ -153,6 +153,26 @@ async def test_of_two_that_seal_at_once_one_goes_first_and_the_tree_is_right(
     await are_right(recorder, 800)
 
 
+async def test_what_another_turn_seals_meanwhile_stops_none_that_pauses(
+    recorder: Recorder,
+    sealing: Sealing,
+    given: ProofSettings,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sealing_module, "LEAVES_MAX", 10)
+    key = SealingKey.ensured(given.key)
+    await write(40)
+    turns = [asyncio.create_task(sealing.turn(key, pause=0.01)) for _ in range(3)]
+    async with asyncio.timeout(SECONDS_MAX):
+        while not all(turn.done() for turn in turns):
+            await write(1)
+    told = await asyncio.gather(*turns, return_exceptions=True)
+    assert [one for one in told if one is not None and not isinstance(one, Moved)] == []
+    await sealing.turn(key)
+    await are_right(recorder, await recorder.head())
+
+
 async def are_right(recorder: Recorder, size: int) -> None:
     """All the checkpoints, and all the tiles."""
     ledger = SealedLedger(recorder.pool, recorder.id, "main")

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from casecore.clocks.calendar import Calendar, Weekly
 from casecore.clocks.targets import BusinessDays, CalendarDays, ElapsedTime, OpenTime, Weeks
+from casecore.errors import Rejected
 from casecore.facts import Event
-from casecore.sla.book import Attributes, matches
+from casecore.sla.book import Attributes, Book, matches
 from casecore.sla.decisions import (
     DraftCalendar,
     DraftSlaPolicy,
@@ -311,3 +312,12 @@ def test_it_does_not_matter_which_of_two_policies_comes_first(
     first = book(published(a, id="a")).when(publish(b, "b"), by=ADMIN).outcome
     second = book(published(b, id="b")).when(publish(a, "a"), by=ADMIN).outcome
     assert isinstance(first, list) == isinstance(second, list)
+
+
+def test_what_could_not_be_learned_is_not_passed_over_when_it_comes_again() -> None:
+    book, unknown = Book(), replace(london, calendar=replace(LONDON, zone="Moon/Base"))
+    for _ in range(2):
+        with pytest.raises(Rejected, match="there is no zone 'Moon/Base'"):
+            book.learn(unknown, 5)
+    book.learn(london, 5)
+    assert book.position == 5
