@@ -49,6 +49,7 @@ SHORTER = TELLS.format("replace(convert_from(data, 'UTF8'), 'Wochen', 'Tage')")
     [
         (SHORTER, "data-changed"),
         (TELLS.format("'{'"), "data-changed"),
+        ("UPDATE es.event SET data = set_byte(data, 20, 255)", "data-changed"),
         ("UPDATE es.event SET recorded_at = recorded_at - interval '1 day'", "time-changed"),
         ("UPDATE es.event SET type = 'Unheard'", "envelope-changed"),
         ("DELETE FROM es.event", "version-missing"),
