@@ -4,7 +4,7 @@ from pathlib import Path
 
 from litestar import Litestar, route
 from litestar.datastructures import CacheControlHeader
-from litestar.enums import HttpMethod, MediaType
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.response import File
 from litestar.static_files import create_static_files_router
@@ -54,7 +54,7 @@ def create_app(desks: Desks) -> Litestar:
     async def docs() -> File:
         # The framework's own page of a folder is none for HEAD.
         page = STATIC / "index.html"
-        return File(page, media_type=MediaType.HTML, content_disposition_type="inline")
+        return File(page, filename=page.name, content_disposition_type="inline")
 
     @route(ASKED_AND_COMMANDED, http_method=HttpMethod.OPTIONS)
     async def options() -> Answer:

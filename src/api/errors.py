@@ -19,6 +19,7 @@ from casecore.errors import (
     Stale,
     Unauthenticated,
     Unavailable,
+    Unreadable,
 )
 
 RETRY_AFTER_SECONDS = 1
@@ -31,6 +32,7 @@ STATUS: dict[type[CaseError], int] = {
     Conflict: 409,
     Stale: 412,
     Rejected: 422,
+    Unreadable: 500,
     Unavailable: 503,
 }
 

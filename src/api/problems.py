@@ -38,9 +38,9 @@ LISTED = """
     text-required tier-not-functional time-out-of-range triage-required trigger-required
     unknown-calendar unknown-event unknown-field unknown-zone unsettled-concerns version-or-time
     what-if-unreadable window-invalid wrong-cause
-500 internal-error
-503 as-of-being-made as-of-busy checkpoint-untrusted exports-busy feed-full ledger-forked
-    ledger-rolled-back no-disk not-ready projection-lagging proof-broken store-busy
+500 event-unreadable internal-error
+503 as-of-being-made as-of-busy checkpoint-untrusted event-unknown exports-busy feed-full
+    ledger-forked ledger-rolled-back no-disk not-ready projection-lagging proof-broken store-busy
     store-unavailable
 """
 

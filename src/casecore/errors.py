@@ -45,3 +45,7 @@ class Stale(CaseError):
 
 class Unavailable(CaseError):
     """Not now; the same request may be sent again later."""
+
+
+class Unreadable(CaseError):
+    """What was recorded is no longer what this casecore, or any, could have recorded."""

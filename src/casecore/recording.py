@@ -10,7 +10,7 @@ import msgspec
 from casecore.actors import Actor
 from casecore.case.events import CaseEvent
 from casecore.clockset.events import ClockEvent
-from casecore.errors import Unavailable
+from casecore.errors import Unavailable, Unreadable
 from casecore.goodwill.events import GoodwillPolicyEvent
 from casecore.integrity import core_hash, next_head
 from casecore.ledger import Row, Sealed
@@ -90,7 +90,10 @@ def seal(
 
 
 def from_row(ledger: str, row: Row) -> Recorded:
-    meta = _decode_meta(row.meta)
+    try:
+        meta = _decode_meta(row.meta)
+    except ValueError as error:
+        raise unreadable(row.type, error) from error
     return Recorded(
         ledger=ledger,
         position=row.position,
@@ -125,5 +128,16 @@ def decode_event(type_: str, data: bytes) -> AnyEvent:
             f"this casecore knows no event of type {type_}: a newer one wrote it, or a program of"
             " another kind",
         )
-    event: AnyEvent = decode(data)
+    try:
+        event: AnyEvent = decode(data)
+    except ValueError as error:
+        raise unreadable(type_, error) from error
     return event
+
+
+def unreadable(type_: str, error: ValueError) -> Unreadable:
+    return Unreadable(
+        "event-unreadable",
+        f"an event that stands there as {type_} cannot be read ({error}): `casecore audit verify`"
+        " says whether it was changed, and which it is",
+    )

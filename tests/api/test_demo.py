@@ -10,6 +10,7 @@ from api.demo import STORIES, plan, play
 from casecore.case.decisions.intake import RegisterCase
 from casecore.case.events.goodwill import DiscountOffered, GoodwillApproved
 from casecore.case.events.solutions import BestPracticeNominated
+from casecore.case.state import Case
 from casecore.clockset.events import ClockBreached
 from casecore.core import Core
 from casecore.database import Pool, ledger_id
@@ -63,6 +64,19 @@ async def test_the_rules_allow_a_whole_day_and_playing_it_again_adds_nothing(cor
     assert again.events == 0
     assert again.cases == told.cases
     assert await core.recorder.head() == head
+
+
+async def test_a_case_that_was_told_otherwise_before_is_left_as_it_is(core: Core) -> None:
+    step, *_ = plan(1, MONDAY, 3)
+    register = step.commands[0]
+    assert isinstance(register, RegisterCase)
+    assert register.intake_id is not None
+    before = Core(core.recorder, core.appender, now=lambda: step.at)
+    told = await before.execute(Case, register.intake_id, register, by=step.by)
+    day = await play(core, 1, MONDAY, 3)
+    assert len(day.cases) == 3
+    assert day.events > 0
+    assert (await core.see(Case, register.intake_id)).version == told.version
 
 
 async def test_everything_happened_during_that_day(core: Core) -> None:

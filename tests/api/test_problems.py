@@ -16,7 +16,10 @@ COMMANDS = {row.command for table in TABLES for row in table.rows}
 ANSWERING = (
     *{Path(getfile(command)) for command in COMMANDS},
     SRC / "casecore" / "case" / "decisions" / "base.py",
-    *(SRC / "casecore" / f"{name}.py" for name in ("core", "appender", "ledger", "recorder")),
+    *(
+        SRC / "casecore" / f"{name}.py"
+        for name in ("core", "appender", "ledger", "recorder", "recording")
+    ),
     *SRC.glob("api/*.py"),
     *SRC.glob("api/exports/*.py"),
     SRC / "api" / "evidence" / "bundle.py",

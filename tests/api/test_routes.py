@@ -129,6 +129,7 @@ async def test_the_document_and_its_page_need_no_key_and_no_internet(stranger: C
     page = await stranger.get("/docs")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["Cache-Control"] == "max-age=3600"
+    assert page.headers["Content-Disposition"] == 'inline; filename="index.html"'
     assert "http" not in page.text.replace("http-equiv", "")
     for asset in ("docs.js", "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"):
         assert f"/docs/{asset}" in page.text

@@ -5,11 +5,12 @@ import zipfile
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from api.desk import Desk
 from api.evidence import verify
 from tests.api.conftest import Client
-from tests.api.making import registered
+from tests.api.making import problem, registered
 from tests.api.test_proof import app, auditor, desk, desks, given, seal  # noqa: F401
 
 
@@ -42,6 +43,25 @@ async def test_the_verdict_is_unknown_then_sound_and_wrong_when_something_was_ch
     health = (await stranger.get("/v1/health")).json()
     assert health["status"] == "check-failed"
     assert health["checks"]["scrubbing"]["told"].startswith("ledger-wrong: ")
+
+
+@pytest.mark.parametrize("change", ["data = '{'", "data = set_byte(data, 20, 255)", "meta = '{'"])
+async def test_what_cannot_be_read_any_more_is_told_as_that(
+    admin: Client,
+    auditor: Client,  # noqa: F811
+    database_url: str,
+    change: str,
+) -> None:
+    case = await registered(admin)
+    owner = await asyncpg.connect(database_url)
+    await owner.execute(
+        "ALTER TABLE es.event DISABLE TRIGGER USER;"
+        f" UPDATE es.event SET {change} WHERE type = 'CaseRegistered'"
+    )
+    await owner.close()
+    for path in (f"{case}/history", f"{case}/replay"):
+        told = problem(await auditor.get(path), 500, "event-unreadable")
+        assert "casecore audit verify" in told["detail"]
 
 
 async def test_a_case_is_taken_away_over_http_and_checks_itself(

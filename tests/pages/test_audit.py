@@ -210,10 +210,36 @@ async def test_a_case_is_taken_away_by_those_who_may(
         assert bundle.status_code == 200
         assert bundle.content.startswith(b"PK")
         assert bundle.headers["Content-Disposition"].startswith('attachment; filename="C-')
-    await tamper("UPDATE es.event SET data = set_byte(data, 9, 1) WHERE type = 'CaseRegistered'")
-    told = read(await auditor.get(f"{path}/bundle"), 409)
-    assert "not what was sealed" in told
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE es.event SET data = set_byte(data, 9, 1)", "DELETE FROM es.event"]
+)
+async def test_a_case_that_is_not_what_was_sealed_is_taken_away_as_evidence_of_that(
+    admin: httpx.AsyncClient, auditor: httpx.AsyncClient, desk: Desk, tamper: Tamper, change: str
+) -> None:
+    case = await registered(admin)
+    path = await on_page(case)
+    await admin.post(f"{case}/notes", json={"text": "Called"})
+    assert desk.sealing is not None
+    await desk.sealing.seal_now()
+    await tamper(f"{change} WHERE type = 'CaseRegistered'")
+    assert "not what was sealed" in read(await auditor.get(f"{path}/bundle"), 409)
     assert (await auditor.get(f"{path}/bundle?anyway=true")).content.startswith(b"PK")
+
+
+async def test_the_page_of_such_a_case_leads_to_it(
+    admin: httpx.AsyncClient, auditor: httpx.AsyncClient, desk: Desk, tamper: Tamper
+) -> None:
+    path = await on_page(await registered(admin))
+    assert desk.sealing is not None
+    await desk.sealing.seal_now()
+    hrefs = [attrs.get("href") for _, attrs in parsed(await auditor.get(path)).tags]
+    assert f"{path}/bundle" in hrefs
+    await tamper("UPDATE es.event SET recorded_at = recorded_at - interval '1 day'")
+    hrefs = [attrs.get("href") for _, attrs in parsed(await auditor.get(path)).tags]
+    assert f"{path}/bundle?anyway=true" in hrefs
+    assert f"{path}/bundle" not in hrefs
 
 
 async def test_exports_are_taken_away_by_those_who_may(

@@ -114,7 +114,7 @@ def registration(row: Row) -> CaseRegistered | None:
     """None if something else stands there, or it cannot be read: it was changed, then."""
     try:
         event = decode_event(row.type, row.data)
-    except (msgspec.MsgspecError, CaseError):
+    except CaseError:
         return None
     return event if isinstance(event, CaseRegistered) else None
 

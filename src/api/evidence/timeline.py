@@ -60,12 +60,13 @@ def html(evidence: "Evidence") -> str:
 
 
 def entry(ledger: str, row: Row, what: str) -> Entry:
+    stamp = f"{row.recorded_at:%Y-%m-%d %H:%M:%S}"
     try:
         recorded = from_row(ledger, row)
-    except (msgspec.MsgspecError, KeyError, CaseError):
+    except CaseError:
         # It is evidence all the same, and what checks it says whether it was changed.
         at = row.recorded_at
-        return Entry(row, what, "(this event cannot be read)", "", *stamps(at), "", "", [])
+        return Entry(row, what, "(this event cannot be read)", "", *stamps(at), stamp, "", [])
     actor, at = recorded.actor, recorded.occurred_at
     late = int((recorded.recorded_at - at).total_seconds())
     behalf = f", for {actor.on_behalf_of}" if actor.on_behalf_of else ""
@@ -76,7 +77,7 @@ def entry(ledger: str, row: Row, what: str) -> Entry:
         by=f"{actor.id} ({actor.role}{behalf})",
         day=f"{at:%A, %-d %B %Y}",
         time=f"{at:%H:%M}",
-        recorded=f"{row.recorded_at:%Y-%m-%d %H:%M:%S}",
+        recorded=stamp,
         later=lasting(late) if late >= LATE_SECONDS else "",
         facts=list(facts(msgspec.json.decode(row.data))),
     )

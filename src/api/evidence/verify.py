@@ -103,6 +103,9 @@ def report(checked: dict[str, Any]) -> None:
         " give the hash that was kept of it."
     )
     for stream in checked["streams"]:
+        if stream["events"] == 1:
+            tell(f"* The one event of the {stream['what']} is its first: none was left out before.")
+            continue
         tell(
             f"* The {stream['events']} events of the {stream['what']} follow one another from the"
             " first to the last: between them none was left out, added or moved."

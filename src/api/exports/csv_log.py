@@ -4,7 +4,7 @@ import csv
 from collections.abc import AsyncGenerator
 from io import StringIO
 
-from api.exports.selecting import registration
+from api.exports.selecting import as_happened, registration
 from casecore.recording import Recorded
 from casecore.surveying import Life
 from projections.cells import shown
@@ -53,7 +53,7 @@ def rows(life: Life) -> list[tuple[object, ...]]:
             fact.version,
             fact.event_id,
         )
-        for fact in sorted(life.facts, key=lambda fact: fact.occurred_at)
+        for fact in as_happened(life)
     ]
 
 

@@ -88,7 +88,7 @@ async def selected(
     ):
         life = as_logged(life)
         progress.cases += 1
-        progress.events += len(life.facts)
+        progress.events += len(as_happened(life))
         yield life
 
 

@@ -178,7 +178,7 @@ class Scrubber:
             return
         self._found = True
         if self.verdict.finding != finding:
-            logger.error("%s %s", finding.sentence, finding.means)
+            logger.error("%s. %s", finding.sentence, finding.means)
             now = datetime.now(UTC)
             self.verdict = replace(self.verdict, state="wrong", finding=finding, found_at=now)
         await self._save()

@@ -49,6 +49,7 @@ SHORTER = TELLS.format("replace(convert_from(data, 'UTF8'), 'Wochen', 'Tage')")
     [
         (SHORTER, "data-changed"),
         (TELLS.format("'{'"), "data-changed"),
+        ("UPDATE es.event SET data = set_byte(data, 20, 255)", "data-changed"),
         ("UPDATE es.event SET recorded_at = recorded_at - interval '1 day'", "time-changed"),
         ("UPDATE es.event SET type = 'Unheard'", "envelope-changed"),
         ("DELETE FROM es.event", "version-missing"),
@@ -69,6 +70,8 @@ async def test_a_case_that_is_not_what_was_sealed_is_given_only_as_evidence_of_t
     text = " ".join(page.text.split())
     assert "This is not what was sealed" in text
     assert made.findings[0].sentence in text
+    assert "recorded from 20" in text
+    assert "Recorded UTC" not in text
 
 
 async def test_what_is_not_sealed_yet_is_told_to_come_back(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """Case logs as XES: what is in them, and that a log that came in goes out as it came."""
 
+import csv
 import gzip
 import io
 import re
@@ -14,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.exports import xes as xes_out
+from api.exports.running import FORMATS
+from api.exports.selecting import Progress, Selection
 from api.imports import xes
 from api.imports.cloudevents import restored
 from api.imports.mapping import SHIPPED, ActivityMapping, read
@@ -25,7 +28,7 @@ from casecore.core import Core
 from casecore.database import Pool, ledger_id
 from casecore.recorder import Recorder
 from tests.api.exports.conftest import EVERY_STORY, LEDGER
-from tests.api.exports.exporting import exported
+from tests.api.exports.exporting import exported, whole
 from tests.api.imports.shared import shared
 from tests.casecore.clockwork import Desk
 from tests.casecore.sla.given import policy, rule
@@ -88,7 +91,12 @@ async def test_what_clocks_tell_of_a_log_that_came_in_as_history_is_no_part_of_i
         await desk.turn(datetime.now(UTC).isoformat())
     rows = await core.recorder.read(0, 10_000, types=[ClockBreached.__name__])
     assert len(rows) >= 20
-    assert log_of(await exported(core.recorder, "xes")) == log_of(path.read_bytes())
+    there = log_of(path.read_bytes())
+    assert log_of(await exported(core.recorder, "xes")) == there
+    cells = csv.DictReader(io.StringIO((await exported(core.recorder, "csv")).decode()))
+    assert [cell["activity"] for cell in cells] == [
+        activity for _, moments in there for activity, *_ in moments
+    ]
     for format in ("csv", "ocel-json"):
         assert ClockBreached.__name__.encode() not in await exported(core.recorder, format)
     assert ClockBreached.__name__.encode() in await exported(core.recorder, "cloudevents")
@@ -120,6 +128,19 @@ async def test_what_clocks_tell_of_a_log_since_it_came_in_goes_out_too(
         await desk.turn((datetime.now(UTC) + timedelta(days=30)).isoformat())
     [(_, moments)] = log_of(await exported(core.recorder, "xes"))
     assert [activity for activity, *_ in moments] == ["Queued", ClockBreached.__name__]
+
+
+async def test_as_many_events_are_counted_as_go_out(core: Core, tmp_path: Path) -> None:
+    path = tmp_path / "some.xes"
+    text = gzip.decompress(shared("incidents-closed.xes.gz").read_bytes()).decode()
+    path.write_text("</trace>".join(text.split("</trace>")[:3]) + "</trace></log>")
+    await came_in(core, path, "incidents")
+    events = sum(len(moments) for _, moments in log_of(path.read_bytes()))
+    upto = await core.recorder.head()
+    for format in ("xes", "csv", "ocel-json", "ocel-sqlite"):
+        progress = Progress()
+        await whole(FORMATS[format].stream(core.recorder, Selection(), upto, progress))
+        assert str(progress) == f"3 cases, {events} events"
 
 
 async def test_the_document_is_as_the_standard_has_it(day: Core) -> None:

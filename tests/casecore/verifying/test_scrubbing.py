@@ -31,12 +31,17 @@ async def test_nothing_is_known_until_all_was_gone_through_once(
 
 
 async def test_what_is_wrong_is_known_until_a_pass_finds_nothing(
-    sealed: list[Stream], scrubber: Scrubber, ledger: SealedLedger, tamper: Tamper
+    sealed: list[Stream],
+    scrubber: Scrubber,
+    ledger: SealedLedger,
+    tamper: Tamper,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     change = "UPDATE es.event SET data = set_byte(data, 5, get_byte(data, 5) # 1)"
     await tamper(f"{change} WHERE position IN (77, 590)")
     found = await scrubber.run(pause=0)
     assert found.finding is not None
+    assert caplog.messages == [f"{found.finding.sentence}. {found.finding.means}"]
     assert (found.state, found.finding.code, found.finding.position) == (
         "wrong",
         "data-changed",
