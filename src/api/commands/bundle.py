@@ -64,5 +64,7 @@ def bundle(
     for found in made.findings:
         click.echo(printable(f"WRONG: {found.sentence}"), err=True)
         click.echo(f"What that means: {found.means}", err=True)
+    for what in made.unverified:
+        click.echo(printable(f"not verified: {what}"), err=True)
     if made.findings:
         raise SystemExit(1)

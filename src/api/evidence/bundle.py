@@ -42,6 +42,8 @@ class Bundle(NamedTuple):
     body: bytes
     findings: Sequence[Finding]
     """What of the case is not what was sealed: it is evidence of that, then."""
+    unverified: Sequence[str]
+    """What it cannot show."""
 
 
 class Evidence(NamedTuple):
@@ -55,6 +57,7 @@ class Evidence(NamedTuple):
     checkpoint: Checkpoint
     key: VerifierKey
     findings: Sequence[Finding]
+    unverified: Sequence[str]
 
     @property
     def case_ref(self) -> str:
@@ -75,7 +78,7 @@ async def bundle(desk: Desk, case_id: UUID, *, anyway: bool = False) -> Bundle:
             position=first.position,
         )
     body = await asyncio.to_thread(packed, evidence)
-    return Bundle(f"{evidence.case_ref}.zip", body, evidence.findings)
+    return Bundle(f"{evidence.case_ref}.zip", body, evidence.findings, evidence.unverified)
 
 
 async def gather(desk: Desk, case_id: UUID) -> Evidence:
@@ -107,6 +110,7 @@ async def gather(desk: Desk, case_id: UUID) -> Evidence:
         checkpoint=checkpoint,
         key=key,
         findings=report.findings,
+        unverified=report.unverified,
     )
 
 

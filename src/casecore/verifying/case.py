@@ -25,6 +25,7 @@ from casecore.proof.tree import (
 from casecore.recorder import Recorder
 from casecore.verifying.diagnosing import Around, Command, commands_of, finite, leaf_of, wrongs
 from casecore.verifying.findings import Finding, finding
+from casecore.verifying.scrubbing import verdict
 from casecore.verifying.whole import check_checkpoints
 
 PROVED_AT_ONCE = 64
@@ -86,6 +87,12 @@ async def verify_case(
     if latest is not None and under < len(rows):
         unverified.append(
             f"that the tree has the last {len(rows) - under}: they are not sealed yet"
+        )
+    whole = (await verdict(sealed.pool, sealed.id)).finding
+    if whole is not None and not findings:
+        # What was removed at its end shows nowhere else.
+        unverified.append(
+            f"that nothing was removed from it: of the ledger as a whole {whole.sentence}"
         )
     return CaseReport(
         case_id=case_id,

@@ -12,6 +12,7 @@ from casecore.proof.sealed import SealedLedger
 from casecore.proof.sealing import Sealing
 from casecore.recorder import Recorder
 from casecore.verifying.case import verify_case
+from casecore.verifying.scrubbing import Scrubber
 from tests.casecore.verifying.conftest import Tamper
 from tests.spec import CASE_ID, SAM
 
@@ -72,6 +73,23 @@ async def test_an_event_missing_from_a_case_is_named(
     await tamper("DELETE FROM es.event WHERE position = 5")
     [found, *_] = (await verify_case(recorder, ledger, CASE_ID, key)).findings
     assert (found.code, found.version) == ("version-missing", 4)
+
+
+async def test_what_was_removed_at_the_end_is_not_said_to_be_right_once_the_scrubber_knows(
+    case: None,
+    recorder: Recorder,
+    sealing: Sealing,
+    ledger: SealedLedger,
+    key: VerifierKey,
+    tamper: Tamper,
+) -> None:
+    await sealing.seal_now()
+    await tamper("DELETE FROM es.event WHERE position = 9")
+    await Scrubber(ledger, sealing).run(pause=0)
+    report = await verify_case(recorder, ledger, CASE_ID, key)
+    [removed] = report.unverified
+    assert removed.startswith("that nothing was removed from it: of the ledger as a whole ")
+    assert "position 9" in removed
 
 
 async def test_a_tile_or_a_checkpoint_that_was_changed_is_named(
