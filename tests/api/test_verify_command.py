@@ -1,6 +1,7 @@
 """casecore audit verify, as it is typed: what it says, and what it exits with."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,6 +112,31 @@ def test_a_case_is_taken_away_and_nothing_is_written_over(sealed: tuple[Shell, s
     words = ("audit", "bundle", registered.case_ref, "-o")
     assert "is there already" in shell.run(*words, str(path), exits=1)[1]
     assert "cannot be written" in shell.run(*words, "/nowhere/case.zip", exits=1)[1]
+
+
+def test_a_case_of_a_ledger_that_the_scrubber_found_wrong_is_not_said_to_be_all_there(
+    sealed: tuple[Shell, str],
+) -> None:
+    shell, url = sealed
+    asyncio.run(scrubbed(url, {"code": "end-missing", "sentence": "nothing is at 7", "means": ""}))
+    cannot = "not verified: that nothing was removed from it: of the ledger as a whole nothing is"
+    told, _ = shell.run("audit", "verify", "--case", str(CASE_ID), exits=2)
+    assert cannot in told
+    path = shell.data_dir / "cut.zip"
+    assert cannot in shell.run("audit", "bundle", str(CASE_ID), "-o", str(path))[1]
+    asyncio.run(scrubbed(url, None))
+
+
+async def scrubbed(url: str, finding: dict[str, str] | None) -> None:
+    owner = await asyncpg.connect(url)
+    await owner.execute("DELETE FROM proof.scrub")
+    if finding is not None:
+        await owner.execute(
+            "INSERT INTO proof.scrub (ledger, position, upto, began_at, looked_at, finding)"
+            " SELECT ledger, 6, 6, now(), now(), $1 FROM es.ledger",
+            json.dumps(finding),
+        )
+    await owner.close()
 
 
 def test_what_cannot_be_verified_exits_with_2(sealed: tuple[Shell, str]) -> None:
