@@ -48,8 +48,9 @@ class Access(msgspec.Struct, frozen=True):
     """Why, if they said."""
 
 
-Note = tuple[datetime, Actor, str, str, UUID | None, str | None]
-"""What a read leaves behind, of which an `Access` is made when it is written."""
+Note = tuple[uuid_utils.UUID, datetime, Actor, str, str, UUID | None, str | None]
+"""What a read leaves behind, of which an `Access` is made when it is written. The log is in the
+order of the ids, so these are of when it was read, whichever process writes first."""
 
 
 class AccessLog:
@@ -72,7 +73,7 @@ class AccessLog:
     async def note(
         self, actor: Actor, what: str, target: str, case_id: UUID | None, reason: str | None
     ) -> None:
-        note = datetime.now(UTC), actor, what, target, case_id, reason
+        note = uuid_utils.uuid7(), datetime.now(UTC), actor, what, target, case_id, reason
         while len(self._waiting) >= WAITING_MAX:
             self._fewer.clear()
             await self._fewer.wait()
@@ -161,9 +162,8 @@ class AccessLog:
 
 
 def access(note: Note) -> Access:
-    at, actor, what, target, case_id, reason = note
-    id = quick(uuid_utils.uuid7().bytes)
-    return Access(id, at, actor.id, actor.role, what, target, case_id, reason)
+    id, at, actor, what, target, case_id, reason = note
+    return Access(quick(id.bytes), at, actor.id, actor.role, what, target, case_id, reason)
 
 
 def told(read: Access) -> str:

@@ -247,6 +247,16 @@ async def test_who_waits_for_what_was_noted_does_not_wait_for_what_comes_after(
     await log.close()
 
 
+async def test_reads_are_in_their_order_whichever_process_writes_first(pool: Pool) -> None:
+    one, other = AccessLog(pool, 1), AccessLog(pool, 1)
+    await note(one, "/first")
+    await note(other, "/second")
+    await other.flush()
+    await one.flush()
+    rows = await pool.fetch("SELECT target FROM sys.access_log ORDER BY id")
+    assert [row["target"] for row in rows] == ["/first", "/second"]
+
+
 async def test_closing_writes_what_waits(pool: Pool) -> None:
     log = AccessLog(pool, 1)
     for _ in range(1_200):

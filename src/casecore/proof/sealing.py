@@ -138,13 +138,13 @@ class Sealing:
             if latest is not None:
                 # The key may be another one than then.
                 self._export(self._signed(latest.size, latest.root, key), latest.size, key)
-        head = await self.ledger.head()
+        head = seen = await self.ledger.head()
         if head < edge.size:
             self._edge = None
             raise Moved
         while edge.size < head:
             edge = await self._seal(edge, min(head, edge.size + LEAVES_MAX), key)
-            if edge.size < head < await self.ledger.head():
+            if edge.size < head and seen < (seen := await self.ledger.head()):
                 await asyncio.sleep(pause)
 
     async def _seal(self, edge: Edge, size: int, key: SealingKey) -> Edge:

@@ -173,6 +173,23 @@ async def test_what_another_turn_seals_meanwhile_stops_none_that_pauses(
     await are_right(recorder, await recorder.head())
 
 
+async def test_a_great_many_are_sealed_without_a_pause_once_no_more_come(
+    sealing: Sealing,
+    ledger: SealedLedger,
+    given: ProofSettings,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sealing_module, "LEAVES_MAX", 10)
+    await write(200)
+    turn = asyncio.create_task(sealing.turn(SealingKey.ensured(given.key), pause=0.5))
+    await until_sealed(ledger, 10)
+    await write(1)
+    async with asyncio.timeout(5):
+        await turn
+    assert await ledger.size() == 200
+
+
 async def are_right(recorder: Recorder, size: int) -> None:
     """All the checkpoints, and all the tiles."""
     ledger = SealedLedger(recorder.pool, recorder.id, "main")
