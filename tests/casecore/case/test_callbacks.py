@@ -47,8 +47,10 @@ def scheduled(id: str = "b1", purpose: CallbackPurpose = "requested") -> Callbac
     return CallbackScheduled(id, purpose, NOON + HOUR, NOON + DAY, "Europe/London", 3)
 
 
-def on_the_spot(id: str = "b1", purpose: CallbackPurpose = "progress") -> CallbackScheduled:
-    return CallbackScheduled(id, purpose, NOON, NOON, "UTC", 3)
+def on_the_spot(
+    id: str = "b1", purpose: CallbackPurpose = "progress", hours: int = 0
+) -> CallbackScheduled:
+    return CallbackScheduled(id, purpose, NOON, NOON + hours * HOUR, "UTC", 3)
 
 
 def called(id: str = "b1") -> CustomerCalledBack:
@@ -138,7 +140,10 @@ def test_a_callback_made_or_given_up_is_not_made_again() -> None:
 
 def test_a_call_that_reached_nobody_is_an_attempt() -> None:
     given(registered, scheduled()).when(missed).then(tried(0)).when(missed).then()
-    given(registered).when(missed).then(on_the_spot(), tried(0)).when(missed).then()
+
+
+def test_a_call_that_nobody_was_to_make_is_late_only_when_it_is_not_made_again() -> None:
+    given(registered).when(missed).then(on_the_spot(hours=4), tried(0)).when(missed).then()
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,9 @@ from casecore.errors import Rejected
 
 ATTEMPTS_MAX = 3
 WINDOW_MAX = timedelta(days=31)
+RETRY = timedelta(hours=4)
+"""How long a call that reached nobody, and for which no time was agreed, may be made again before it
+is late: half a working day."""
 NEW_CONCERNS_MAX = 20
 
 InZone = Annotated[
@@ -182,7 +185,7 @@ class RecordCallback(CaseAsk, frozen=True, kw_only=True):
                 "nothing can be settled, raised or assured in a call that reached nobody",
                 field="reached",
             )
-        callback_id, scheduled = self.which(state, at)
+        callback_id, scheduled = self.which(state, at, lasting=RETRY)
         if scheduled:
             return [*scheduled, CallbackAttempted(callback_id, "no_answer", attempted_at=at)]
         return attempt(callback_id, state.callbacks.all[callback_id], "no_answer", at)
@@ -195,7 +198,9 @@ class RecordCallback(CaseAsk, frozen=True, kw_only=True):
             and self.callback_id in (None, last.callback_id)
         )
 
-    def which(self, state: Case, at: datetime) -> tuple[str, list[CaseEvent]]:
+    def which(
+        self, state: Case, at: datetime, *, lasting: timedelta = timedelta()
+    ) -> tuple[str, list[CaseEvent]]:
         """The callback this is about, scheduled on the spot where there was none."""
         if self.callback_id is not None:
             found(state.callbacks.all, self.callback_id, "callback_id")
@@ -214,7 +219,8 @@ class RecordCallback(CaseAsk, frozen=True, kw_only=True):
             return candidates[0], []
         callback_id = next_id("b", state.callbacks.all)
         purpose: CallbackPurpose = "post_resolution" if resolved else "progress"
-        return callback_id, [CallbackScheduled(callback_id, purpose, at, at, "UTC", ATTEMPTS_MAX)]
+        window = at, at + lasting
+        return callback_id, [CallbackScheduled(callback_id, purpose, *window, "UTC", ATTEMPTS_MAX)]
 
     def raised(self, state: Case) -> Iterator[ConcernRaised]:
         """Those of the new concerns that are not open already."""
