@@ -40,7 +40,8 @@ def directly(
 ) -> Callable[[ASGIApp], ASGIApp]:
     """Middleware of a handler that calls it at once. What the framework would do around it, reading
     its signature and making a response of what it returns, comes to the same for one that takes a
-    request and gives an `Answer`, and to a tenth of the time that a read of a case takes."""
+    request and gives an `Answer`, and to a tenth of the time that a read of a case takes. Guards,
+    dependencies and hooks of such a handler would not be asked."""
 
     def around(app: ASGIApp) -> ASGIApp:
         async def pass_on(scope: Any, receive: Receive, send: Send) -> None:

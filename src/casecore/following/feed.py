@@ -322,8 +322,8 @@ class Feed:
             ]
             idle = [f for f in in_step if f.projection.READS.isdisjoint(types)]
             concerned = [f for f in in_step if f not in idle]
-            if len(news) > TOGETHER_MAX or not await self._fold(concerned, news, idle):
-                await self._fold([], news, idle)
+            if len(news) > TOGETHER_MAX or not await self._fold_together(concerned, news, idle):
+                await self._fold_together([], news, idle)
                 await asyncio.gather(*(self._tell(follower, news) for follower in concerned))
             self._moved()
         self._bring_up_the_rest()
@@ -344,11 +344,12 @@ class Feed:
             if not await follower.apply(news):
                 self._lose(follower)
 
-    async def _fold(
+    async def _fold_together(
         self, concerned: Sequence[Follower], news: Sequence[Recorded], idle: Sequence[Follower]
     ) -> bool:
         """Fold what is new for those it concerns, and move the others on, all in one transaction.
-        False, with nothing done, when any of them cannot: then each has to go by itself."""
+        False, with nothing done, when any of them cannot: then each has to go by itself, and the
+        one that fails again tells why."""
         followers = [*concerned, *idle]
         try:
             batches = {follower: follower.batch(follower.new_of(news)) for follower in concerned}

@@ -82,7 +82,7 @@ class Reckoned(Projection, Protocol):
         """What is shown. These rows are never dropped."""
 
     def concerns(self, recorded: Recorded, learned: Any) -> bool:
-        """Whether the event can change a row that is there."""
+        """Whether the event can change a row, or begin one."""
 
     def settled(self, before: Any, row: Any, learned: Any) -> tuple[Any, Sequence[Any]]:
         """The row as it is written, and those of its details that are not as they were before.

@@ -44,8 +44,8 @@ from casecore.errors import Rejected
 ATTEMPTS_MAX = 3
 WINDOW_MAX = timedelta(days=31)
 RETRY = timedelta(hours=4)
-"""How long a call that reached nobody, and for which no time was agreed, may be made again before it
-is late: half a working day."""
+"""How long a call that reached nobody may be made again before it is late, when no time for it was
+agreed: half a working day."""
 NEW_CONCERNS_MAX = 20
 
 InZone = Annotated[
