@@ -330,17 +330,17 @@ class Feed:
         return len(news)
 
     async def _tell(self, follower: Follower, news: Sequence[Recorded] | None = None) -> None:
-        """Of this news, or else of what it reads for itself. One that fails keeps no other."""
+        """Let one take in this news, or else what is new to it. One that fails keeps no other."""
         try:
-            if news is None:
-                news = await read(self.recorder, follower.position)
             await self._apply(follower, news)
         except Exception as error:
             log(logger, error, "%s stopped at %d", follower.projection.NAME, follower.position)
         self._moved()
 
-    async def _apply(self, follower: Follower, news: Sequence[Recorded]) -> None:
+    async def _apply(self, follower: Follower, news: Sequence[Recorded] | None) -> None:
         async with self._writing:
+            if news is None:
+                news = await read(self.recorder, follower.position)
             if not await follower.apply(news):
                 self._lose(follower)
 
