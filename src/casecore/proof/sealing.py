@@ -26,7 +26,8 @@ LOOK_SECONDS = 0.5
 """How soon the ledger is looked at again when nobody told of anything new."""
 YIELD_SECONDS = 0.25
 """How long to leave the store to those who append, after each `LEAVES_MAX` of a great many while
-they go on: then 16,000 a second are sealed, and the rest when they are done."""
+they go on. Up to 20,000 a second are sealed as they come; of more, some 16,000, and the rest when
+they are done."""
 EXPORT_SECONDS = 1.0
 """How long after one checkpoint the next goes out of the house; it is the newest by then."""
 RETRY_SECONDS_MIN = 1.0
@@ -144,7 +145,7 @@ class Sealing:
             raise Moved
         while edge.size < head:
             edge = await self._seal(edge, min(head, edge.size + LEAVES_MAX), key)
-            if edge.size < head and seen < (seen := await self.ledger.head()):
+            if head - edge.size >= LEAVES_MAX and seen < (seen := await self.ledger.head()):
                 await asyncio.sleep(pause)
 
     async def _seal(self, edge: Edge, size: int, key: SealingKey) -> Edge:
