@@ -40,9 +40,9 @@ COMPARISONS: dict[str, Callable[[Bench], Awaitable[list[Compared]]]] = {
     "lone": appending.lone_append,
     "commands": asking.commands,
     "appends": appending.appends,
-    "seals": sealing.seals,
     "verifies": verifying.verifies,
     "import": importing.imports,
+    "seals": sealing.seals,
 }
 # These need no ledger, so they are measured once.
 PURE: dict[str, Callable[[Pace], list[Compared]]] = {
