@@ -23,7 +23,7 @@ from casecore.ledger import Row
 from casecore.proof.notes import VerifierKey
 from casecore.proof.sealed import Checkpoint
 from casecore.recording import decode_event
-from casecore.verifying.case import Proved, prove, streams_of, verify_case
+from casecore.verifying.case import Proved, prove, streams_of, verify_streams
 from casecore.verifying.findings import Finding
 
 FORMAT = "casecore-evidence-1"
@@ -100,7 +100,7 @@ async def gather(desk: Desk, case_id: UUID) -> Evidence:
             f"the case came to position {rows[-1].position}, and that is not sealed yet: ask again"
             " in a second, while `casecore serve` runs",
         )
-    report = await verify_case(desk.recorder, desk.sealed, case_id, key)
+    report = await verify_streams(desk.recorder, desk.sealed, case_id, streams, key)
     return Evidence(
         ledger=desk.ledger,
         case_id=case_id,

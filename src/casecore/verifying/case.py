@@ -59,10 +59,21 @@ class Proved(NamedTuple):
 async def verify_case(
     recorder: Recorder, sealed: SealedLedger, case_id: UUID, key: VerifierKey | None
 ) -> CaseReport:
-    latest = await sealed.latest()
     streams = await streams_of(recorder, case_id)
     if not streams[0]:
         raise NotFound("case-not-found", f"this ledger has no case {case_id}: check the id")
+    return await verify_streams(recorder, sealed, case_id, streams, key)
+
+
+async def verify_streams(
+    recorder: Recorder,
+    sealed: SealedLedger,
+    case_id: UUID,
+    streams: Sequence[Sequence[Row]],
+    key: VerifierKey | None,
+) -> CaseReport:
+    """Verify a case as it was read: its events, and those of its clocks."""
+    latest = await sealed.latest()
     findings: list[Finding] = []
     unverified: list[str] = []
     rows = [row for stream in streams for row in stream]
