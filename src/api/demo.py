@@ -612,9 +612,10 @@ async def play(core: Core, seed: int, day: date, cases: int) -> DayTold:
         register = story[0].commands[0]
         assert isinstance(register, RegisterCase)
         assert register.intake_id is not None
-        case_id, name = register.intake_id, f"{SOURCE}/{seed}/{day}/{number}"
-        key = Key.of(SYSTEM, name, case_id, [(step.by.id, step.commands) for step in story])
+        case_id = register.intake_id
         if not await core.recorder.heads([case_id]):
+            name = f"{SOURCE}/{seed}/{day}/{number}"
+            key = Key.of(SYSTEM, name, case_id, [(step.by.id, step.commands) for step in story])
             told.events += await tell(core, case_id, story, key)
         told.cases.append(await ended(core, case_id, story[0].title, register))
     return told

@@ -113,6 +113,8 @@ class Moment(NamedTuple):
 
 
 def reads(door: Door, query: Query) -> HTTPRouteHandler:
+    opens_cases = query.opens_cases
+
     async def read(request: AnyRequest) -> Answer:
         caller = await door.caller(request)
         given.refuse_others(caller.actor, query.who)
@@ -120,7 +122,7 @@ def reads(door: Door, query: Query) -> HTTPRouteHandler:
         moment = await moment_of(caller, params, query.models)
         asked = Asked(caller, params, request.path_params, moment.ledger, moment.now)
         answer = await query.ask(asked)
-        if query.opens_cases:
+        if opens_cases:
             await noted(caller, request, query.ask.__name__, params)
         headers = ((b"as-of-position", b"%d" % moment.position),)
         if isinstance(answer, Answer):
