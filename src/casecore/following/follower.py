@@ -338,16 +338,16 @@ async def fold(
     async with pool.acquire() as db:
         after = {follower: batch.after for follower, batch in batches.items()}
         written: list[tuple[Follower, dict[Key, Any], list[Parked]]] = []
-        if not any(batch.touched or batch.parked for batch in batches.values()):
+        concerned = [f for f, batch in batches.items() if batch.touched or batch.parked]
+        if not concerned:
             ours = await move(db, after, position)
         else:
             async with db.transaction():
                 ours = await move(db, after, position)
-                for follower in ours:
+                for follower in (f for f in ours if f in concerned):
                     batch = batches[follower]
-                    if batch.touched or batch.parked:
-                        rows, parked = await follower.write(db, batch, carefully=carefully)
-                        written.append((follower, rows, parked))
+                    rows, parked = await follower.write(db, batch, carefully=carefully)
+                    written.append((follower, rows, parked))
     for follower, rows, parked in written:
         follower.keep(rows, parked)
     for follower in ours:
